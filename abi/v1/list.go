@@ -1,0 +1,215 @@
+package abi
+
+import (
+	"encoding/binary"
+	"iter"
+)
+
+// A list field is u32 bytes, then items, each u32 length and its fields (spec.md
+// §4). In memory a list stays in that encoded form: decoding one costs nothing, and
+// appending to one reuses its buffer. The zero value is an empty list.
+type list struct{ raw []byte }
+
+func (l *list) visit(c *coder) { c.bytes(&l.raw) }
+
+// reset empties the list and keeps its buffer. A decoded list is a view of the
+// frame, so only lists that were built by appending may be reset for reuse.
+func (l *list) reset() { l.raw = l.raw[:0] }
+
+// begin opens an item with room for size bytes and returns a coder over them.
+func (l *list) begin(size int) coder {
+	start := len(l.raw)
+	l.raw = append(l.raw, make([]byte, 4+size)...)
+	binary.LittleEndian.PutUint32(l.raw[start:], uint32(size))
+	return coder{buf: l.raw, pos: start + 4}
+}
+
+// next cuts the first item off b. A malformed tail ends the walk.
+func next(b []byte) (item coder, rest []byte, ok bool) {
+	if len(b) < 4 {
+		return coder{}, nil, false
+	}
+	n := binary.LittleEndian.Uint32(b)
+	if uint64(n) > uint64(len(b)-4) {
+		return coder{}, nil, false
+	}
+	end := 4 + int(n)
+	return coder{buf: b[4:end:end], reading: true}, b[end:], true
+}
+
+// PieceKind says where a piece's bytes are.
+type PieceKind uint16
+
+// The kinds of piece. Mark, don't move: only PieceLiteral carries bytes.
+const (
+	// PieceLiteral: the bytes themselves.
+	PieceLiteral PieceKind = 0
+	// PieceInput: Length bytes of the connection's input at the absolute Offset.
+	PieceInput PieceKind = 1
+	// PieceHeader: the header of rendition Bytes ("point\x00rendition"; an empty name
+	// means the event's own source rendition).
+	PieceHeader PieceKind = 2
+	// PiecePacket: Length bytes at Offset of the source packet with sequence Packet
+	// (packagers; Length 0 means to its end).
+	PiecePacket PieceKind = 3
+)
+
+// Piece is one part of a payload.
+type Piece struct {
+	Kind   PieceKind
+	Length uint32
+	Offset uint64
+	Packet uint64
+	Bytes  []byte
+}
+
+func (p *Piece) visit(c *coder) {
+	k := uint16(p.Kind)
+	c.u16(&k)
+	p.Kind = PieceKind(k)
+	if p.Kind == PieceLiteral || p.Kind == PieceHeader {
+		c.bytes(&p.Bytes)
+		return
+	}
+	c.u32(&p.Length)
+	c.u64(&p.Offset)
+	if p.Kind == PiecePacket {
+		c.u64(&p.Packet)
+	}
+}
+
+func (p *Piece) size() int {
+	switch p.Kind {
+	case PieceLiteral, PieceHeader:
+		return 2 + 4 + len(p.Bytes)
+	case PiecePacket:
+		return 2 + 4 + 8 + 8
+	default:
+		return 2 + 4 + 8
+	}
+}
+
+// Pieces is a list of Piece; the payload is their concatenation.
+type Pieces struct{ list }
+
+// Reset empties a list that was built by Add and keeps its buffer.
+func (l *Pieces) Reset() { l.reset() }
+
+// Add appends p, copying its bytes.
+func (l *Pieces) Add(p Piece) {
+	c := l.begin(p.size())
+	p.visit(&c)
+}
+
+// All walks the list. The pieces' bytes are views of it.
+func (l *Pieces) All() iter.Seq[Piece] {
+	return func(yield func(Piece) bool) {
+		for rest := l.raw; ; {
+			c, tail, ok := next(rest)
+			if !ok {
+				return
+			}
+			var p Piece
+			p.visit(&c)
+			if c.failed || !yield(p) {
+				return
+			}
+			rest = tail
+		}
+	}
+}
+
+// Field is a name and a value: an HTTP header line.
+type Field struct{ Name, Value []byte }
+
+func (f *Field) visit(c *coder) {
+	c.bytes(&f.Name)
+	c.bytes(&f.Value)
+}
+
+// Fields is a list of Field in the order of the wire.
+type Fields struct{ list }
+
+// Reset empties a list that was built by Add and keeps its buffer.
+func (l *Fields) Reset() { l.reset() }
+
+// Add appends a field, copying its bytes.
+func (l *Fields) Add(name, value []byte) {
+	f := Field{name, value}
+	c := l.begin(8 + len(name) + len(value))
+	f.visit(&c)
+}
+
+// All walks the list. Names and values are views of it.
+func (l *Fields) All() iter.Seq[Field] {
+	return func(yield func(Field) bool) {
+		for rest := l.raw; ; {
+			c, tail, ok := next(rest)
+			if !ok {
+				return
+			}
+			var f Field
+			f.visit(&c)
+			if c.failed || !yield(f) {
+				return
+			}
+			rest = tail
+		}
+	}
+}
+
+// PacketNote describes one packet of a rendition to a packager. Bytes holds as much
+// of the packet as the plugin's manifest asks for (none, the first n bytes, all).
+type PacketNote struct {
+	Sequence uint64
+	PTS, DTS int64 // ns on the rendition's timeline
+	Flags    PacketFlags
+	Track    uint16
+	Tag      uint64
+	Size     uint32 // bytes of the whole packet
+	Bytes    []byte
+}
+
+func (p *PacketNote) visit(c *coder) {
+	c.u64(&p.Sequence)
+	c.i64(&p.PTS)
+	c.i64(&p.DTS)
+	c.u16((*uint16)(&p.Flags))
+	c.u16(&p.Track)
+	c.u64(&p.Tag)
+	c.u32(&p.Size)
+	c.bytes(&p.Bytes)
+}
+
+// PacketNotes is a list of PacketNote in sequence order.
+type PacketNotes struct{ list }
+
+// Reset empties a list that was built by Add and keeps its buffer.
+func (l *PacketNotes) Reset() { l.reset() }
+
+// Add appends a note, copying its bytes.
+func (l *PacketNotes) Add(p PacketNote) {
+	c := l.begin(3*8 + 2 + 2 + 8 + 4 + 4 + len(p.Bytes))
+	p.visit(&c)
+}
+
+// Size is the encoded size of the list in bytes.
+func (l *PacketNotes) Size() int { return len(l.raw) }
+
+// All walks the list. The packets' bytes are views of it.
+func (l *PacketNotes) All() iter.Seq[PacketNote] {
+	return func(yield func(PacketNote) bool) {
+		for rest := l.raw; ; {
+			c, tail, ok := next(rest)
+			if !ok {
+				return
+			}
+			var p PacketNote
+			p.visit(&c)
+			if c.failed || !yield(p) {
+				return
+			}
+			rest = tail
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package abi
+
+import "iter"
+
+// PointState is what a publishing point is doing.
+type PointState uint16
+
+// The states of a point. PointUnknown means that no point has the name.
+const (
+	PointUnknown  PointState = 0
+	PointIdle     PointState = 1
+	PointWaiting  PointState = 2
+	PointLive     PointState = 3
+	PointDraining PointState = 4
+	PointFailed   PointState = 5
+)
+
+var stateNames = [...]string{"unknown", "idle", "waiting", "live", "draining", "failed"}
+
+// String gives the state's name as status and logs print it.
+func (s PointState) String() string {
+	if int(s) < len(stateNames) {
+		return stateNames[s]
+	}
+	return "unknown"
+}
+
+// PointSummary is what a plugin is told of a point.
+type PointSummary struct {
+	Name             []byte
+	State            PointState
+	Reason           []byte // why it is failed or draining, for people
+	HasSource        uint16 // 1 while a session feeds the point
+	SourceGeneration uint64 // counts the sources that have fed it
+	Viewers          uint32
+	MaxViewers       uint32 // 0: no limit
+	Renditions       Renditions
+}
+
+func (p *PointSummary) visit(c *coder) {
+	c.bytes(&p.Name)
+	c.u16((*uint16)(&p.State))
+	c.bytes(&p.Reason)
+	c.u16(&p.HasSource)
+	c.u64(&p.SourceGeneration)
+	c.u32(&p.Viewers)
+	c.u32(&p.MaxViewers)
+	p.Renditions.visit(c)
+}
+
+// IsFull reports whether the point's viewer limit is reached.
+func (p *PointSummary) IsFull() bool { return p.MaxViewers > 0 && p.Viewers >= p.MaxViewers }
+
+// Rendition is one wire form in which a point's content is there to be joined.
+type Rendition struct {
+	Name       []byte
+	Generation uint64 // of the header; 0: no header yet, the rendition cannot be joined
+	HeaderSize uint32 // bytes
+	Header     []byte // only in POINT, and only up to MaxPointHeader
+}
+
+func (r *Rendition) visit(c *coder) {
+	c.bytes(&r.Name)
+	c.u64(&r.Generation)
+	c.u32(&r.HeaderSize)
+	c.bytes(&r.Header)
+}
+
+// Renditions is a list of Rendition, sorted by name.
+type Renditions struct{ list }
+
+// Reset empties a list that was built by Add and keeps its buffer.
+func (l *Renditions) Reset() { l.reset() }
+
+// Add appends a rendition, copying its bytes.
+func (l *Renditions) Add(r Rendition) {
+	c := l.begin(4 + len(r.Name) + 8 + 4 + 4 + len(r.Header))
+	r.visit(&c)
+}
+
+// Find gives the rendition called name.
+func (l *Renditions) Find(name string) (Rendition, bool) {
+	for r := range l.All() {
+		if string(r.Name) == name {
+			return r, true
+		}
+	}
+	return Rendition{}, false
+}
+
+// All walks the list. Names and headers are views of it.
+func (l *Renditions) All() iter.Seq[Rendition] {
+	return func(yield func(Rendition) bool) {
+		for rest := l.raw; ; {
+			c, tail, ok := next(rest)
+			if !ok {
+				return
+			}
+			var r Rendition
+			r.visit(&c)
+			if c.failed || !yield(r) {
+				return
+			}
+			rest = tail
+		}
+	}
+}
+
+// Endpoint is one address at which players reach a point, for announcements.
+type Endpoint struct {
+	Plugin    []byte
+	Scheme    []byte // "mms", "http" …
+	URL       []byte // whole, with host, port and path
+	Rendition []byte
+	Rank      int32 // the best first: ascending
+}
+
+func (e *Endpoint) visit(c *coder) {
+	c.bytes(&e.Plugin)
+	c.bytes(&e.Scheme)
+	c.bytes(&e.URL)
+	c.bytes(&e.Rendition)
+	c.i32(&e.Rank)
+}
+
+// Endpoints is a list of Endpoint in the order in which they should be tried.
+type Endpoints struct{ list }
+
+// Reset empties a list that was built by Add and keeps its buffer.
+func (l *Endpoints) Reset() { l.reset() }
+
+// Add appends an endpoint, copying its bytes.
+func (l *Endpoints) Add(e Endpoint) {
+	c := l.begin(4*4 + len(e.Plugin) + len(e.Scheme) + len(e.URL) + len(e.Rendition) + 4)
+	e.visit(&c)
+}
+
+// All walks the list. The fields are views of it.
+func (l *Endpoints) All() iter.Seq[Endpoint] {
+	return func(yield func(Endpoint) bool) {
+		for rest := l.raw; ; {
+			c, tail, ok := next(rest)
+			if !ok {
+				return
+			}
+			var e Endpoint
+			e.visit(&c)
+			if c.failed || !yield(e) {
+				return
+			}
+			rest = tail
+		}
+	}
+}
