@@ -117,3 +117,38 @@ func (c *coder) entropy(v *[16]byte) {
 		copy(b, v[:])
 	}
 }
+
+// group is what open must remember until close: the whole source while reading, the
+// place of the length while writing.
+type group struct {
+	whole []byte
+	at    int
+}
+
+// open begins a group: u32 length, then fields that later minors may add to, since a
+// reader skips the group's unknown tail (spec.md §4).
+func (c *coder) open() group {
+	g := group{whole: c.buf, at: c.pos}
+	var n uint32
+	c.u32(&n)
+	if c.reading && !c.failed {
+		if uint64(n) > uint64(len(c.buf)-c.pos) {
+			c.failed = true
+		} else {
+			c.buf = c.buf[:c.pos+int(n)]
+		}
+	}
+	return g
+}
+
+func (c *coder) close(g group) {
+	switch {
+	case c.reading:
+		if !c.failed {
+			c.pos = len(c.buf)
+		}
+		c.buf = g.whole
+	case !c.failed:
+		binary.LittleEndian.PutUint32(c.buf[g.at:], uint32(c.pos-g.at-4))
+	}
+}

@@ -67,8 +67,8 @@ var codeNames = [...]string{"OK", "EINVAL", "ENOSYS", "EPERM", "ENOENT", "ETOOBI
 
 // String gives the code's name in the specification.
 func (c Code) String() string {
-	if c <= 0 && int(-c) < len(codeNames) {
-		return codeNames[-c]
+	if n := -int64(c); n >= 0 && n < int64(len(codeNames)) {
+		return codeNames[n]
 	}
 	return "E?"
 }

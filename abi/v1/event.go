@@ -9,6 +9,15 @@ type Head struct {
 	Conn     uint32   // the connection it is about, 0 for none
 }
 
+// Event is a Record with a Head.
+type Event interface {
+	Record
+	EventHead() *Head
+}
+
+// EventHead gives the head, for code that fills it in whatever the event.
+func (h *Head) EventHead() *Head { return h }
+
 func (h *Head) visit(c *coder) {
 	c.i64(&h.UnixNano)
 	c.i64(&h.MonoNano)

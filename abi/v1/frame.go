@@ -174,14 +174,16 @@ func (w *Writer) Mark() (pos int, records uint32) { return w.pos, w.records }
 // Truncate takes back all records put since the Mark.
 func (w *Writer) Truncate(pos int, records uint32) {
 	w.pos, w.records = pos, records
-	binary.LittleEndian.PutUint32(w.buf, records)
+	if len(w.buf) >= frameHead {
+		binary.LittleEndian.PutUint32(w.buf, records)
+	}
 }
 
-// Records is the number of records in the frame; Room the bytes left in the buffer.
+// Records is the number of records in the frame.
 func (w *Writer) Records() int { return int(w.records) }
 
 // Room is how many bytes are left in the buffer, record heads included.
-func (w *Writer) Room() int { return len(w.buf) - w.pos }
+func (w *Writer) Room() int { return max(len(w.buf)-w.pos, 0) }
 
 // Bytes is the frame, a view of the buffer until the next Reset.
 func (w *Writer) Bytes() []byte {

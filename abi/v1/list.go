@@ -3,6 +3,7 @@ package abi
 import (
 	"encoding/binary"
 	"iter"
+	"slices"
 )
 
 // A list field is u32 bytes, then items, each u32 length and its fields (spec.md
@@ -16,10 +17,11 @@ func (l *list) visit(c *coder) { c.bytes(&l.raw) }
 // frame, so only lists that were built by appending may be reset for reuse.
 func (l *list) reset() { l.raw = l.raw[:0] }
 
-// begin opens an item with room for size bytes and returns a coder over them.
+// begin opens an item of size bytes and returns a coder over them, which must write
+// them all.
 func (l *list) begin(size int) coder {
 	start := len(l.raw)
-	l.raw = append(l.raw, make([]byte, 4+size)...)
+	l.raw = slices.Grow(l.raw, 4+size)[:start+4+size]
 	binary.LittleEndian.PutUint32(l.raw[start:], uint32(size))
 	return coder{buf: l.raw, pos: start + 4}
 }
@@ -67,14 +69,17 @@ func (p *Piece) visit(c *coder) {
 	k := uint16(p.Kind)
 	c.u16(&k)
 	p.Kind = PieceKind(k)
-	if p.Kind == PieceLiteral || p.Kind == PieceHeader {
+	switch p.Kind {
+	case PieceLiteral, PieceHeader:
 		c.bytes(&p.Bytes)
-		return
-	}
-	c.u32(&p.Length)
-	c.u64(&p.Offset)
-	if p.Kind == PiecePacket {
+	case PieceInput:
+		c.u32(&p.Length)
+		c.u64(&p.Offset)
+	case PiecePacket:
+		c.u32(&p.Length)
+		c.u64(&p.Offset)
 		c.u64(&p.Packet)
+	default: // of a later minor: only the kind can be read, which is enough to refuse it
 	}
 }
 
@@ -84,8 +89,10 @@ func (p *Piece) size() int {
 		return 2 + 4 + len(p.Bytes)
 	case PiecePacket:
 		return 2 + 4 + 8 + 8
-	default:
+	case PieceInput:
 		return 2 + 4 + 8
+	default:
+		return 2
 	}
 }
 

@@ -146,7 +146,7 @@ func Ops() []Op {
 }
 
 // New returns an empty record for op, or nil for an op that this version does not
-// know. It allocates; hot paths keep their own record and call Raw.Decode.
+// know. It allocates; hot paths keep their own record and call Reader.Decode.
 func New(o Op) Record {
 	if e := lookup(o); e != nil {
 		return e.make()

@@ -25,7 +25,7 @@ func (s PointState) String() string {
 	return "unknown"
 }
 
-// PointSummary is what a plugin is told of a point.
+// PointSummary is what a plugin is told of a point; a group on the wire.
 type PointSummary struct {
 	Name             []byte
 	State            PointState
@@ -34,10 +34,12 @@ type PointSummary struct {
 	SourceGeneration uint64 // counts the sources that have fed it
 	Viewers          uint32
 	MaxViewers       uint32 // 0: no limit
+	Push             uint16 // 1 if encoders push to the point, 0 if the host starts its source
 	Renditions       Renditions
 }
 
 func (p *PointSummary) visit(c *coder) {
+	g := c.open()
 	c.bytes(&p.Name)
 	c.u16((*uint16)(&p.State))
 	c.bytes(&p.Reason)
@@ -45,7 +47,9 @@ func (p *PointSummary) visit(c *coder) {
 	c.u64(&p.SourceGeneration)
 	c.u32(&p.Viewers)
 	c.u32(&p.MaxViewers)
+	c.u16(&p.Push)
 	p.Renditions.visit(c)
+	c.close(g)
 }
 
 // IsFull reports whether the point's viewer limit is reached.

@@ -17,7 +17,8 @@ type Retain struct {
 }
 
 // Need: do not call again before Bytes unconsumed bytes are there, or, with a
-// Delimiter, before it occurs within the first Bytes bytes. It holds for one DATA.
+// Delimiter, before it occurs among them or that many are there without it. It holds
+// for one DATA.
 type Need struct {
 	Conn      uint32
 	Bytes     uint32
