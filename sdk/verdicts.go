@@ -63,8 +63,13 @@ func (v *Verdicts) put(r abi.Record) {
 
 func (v *Verdicts) fail(err error) {
 	v.w.Truncate(v.mark, v.records)
-	code, ok := err.(abi.Code)
-	if !ok {
+	var code abi.Code
+	switch cause := err.(type) {
+	case abi.Code:
+		code = cause
+	case *Failure:
+		code = cause.Code
+	default:
 		code = abi.EINTERNAL
 		if err == abi.ErrFull {
 			code = abi.ETOOBIG
