@@ -1,0 +1,216 @@
+package deliver
+
+import (
+	"time"
+
+	"github.com/weir-media/weir/host/internal/stream"
+)
+
+// outcome says why a viewer is sent nothing more for now.
+type outcome uint8
+
+const (
+	goOn     outcome = iota
+	caughtUp         // nothing is left to send
+	onHold           // held, or past the log's end
+	blocked          // the socket is full
+	shareOut         // others have their turn
+	leaving          // for the reason in state.leave
+)
+
+// serve sends a viewer what it can take. It may take the viewer out.
+func (w *worker) serve(v *Viewer, now time.Duration) {
+	end, bytes, sends := w.pump(v)
+	if sends > 0 {
+		v.count.bytes.Add(bytes)
+		v.count.sends.Add(sends)
+		w.totals.bytes.Add(bytes)
+		w.totals.sends.Add(sends)
+	}
+	if end == leaving {
+		w.finish(v, v.state.leave)
+		return
+	}
+	w.note(v)
+	switch end {
+	case caughtUp:
+		v.feed.enter(v)
+	case shareOut:
+		v.feed.enter(v)
+		w.enqueue(v)
+	case blocked:
+		v.feed.setAside(v)
+		w.setBlocked(v, true, now)
+	case onHold:
+		v.feed.setAside(v)
+	}
+}
+
+func (w *worker) pump(v *Viewer) (end outcome, bytes, sends uint64) {
+	for bytes < shareBytes {
+		b, packets, end := v.next(w.options.SendBuffer)
+		if end != goOn {
+			return end, bytes, sends
+		}
+		n, r := send(v.fd, b)
+		switch r {
+		case full:
+			return blocked, bytes, sends
+		case hungUp:
+			v.state.leave = PeerClosed
+			return leaving, bytes, sends
+		case failed:
+			v.state.leave = WriteError
+			return leaving, bytes, sends
+		}
+		bytes += uint64(n)
+		sends++
+		if packets {
+			v.cursor.Advance(n)
+		} else {
+			v.wrote(n)
+		}
+		if n < len(b) {
+			return blocked, bytes, sends
+		}
+	}
+	return shareOut, bytes, sends
+}
+
+// next gives the bytes to be sent next, and whether they are packets. With an
+// outcome other than goOn there are none.
+func (v *Viewer) next(limit int) (b []byte, packets bool, end outcome) {
+	for {
+		if v.cursor.AtBoundary() {
+			if v.out.pending() {
+				return v.out.buf[v.out.off:], false, goOn
+			}
+			if end := v.between(); end != goOn {
+				return nil, false, end
+			}
+		} else if v.out.pending() || v.state.leave != None || v.state.next != nil || v.state.held {
+			limit = 1 // only the rest of the packet
+		}
+		b, st := v.cursor.Batch(limit)
+		switch st {
+		case stream.More:
+			return b, true, goOn
+		case stream.Empty:
+			v.rules.grace = 0
+			return nil, false, caughtUp
+		case stream.Overrun:
+			v.late()
+		case stream.HeaderChange:
+			v.apply(v.rules.change, HeaderChange)
+		case stream.Ended:
+			if v.state.ended {
+				return nil, false, onHold
+			}
+			v.state.ended = true
+			v.apply(v.rules.end, SourceEnd)
+		}
+	}
+}
+
+// between does what is to be done where one packet has ended and the next has not
+// begun, when nothing is left to be written.
+func (v *Viewer) between() outcome {
+	s := &v.state
+	switch {
+	case s.leave != None:
+		return leaving
+	case s.next != nil:
+		v.change()
+	case s.held:
+		return onHold
+	}
+	if v.tooLate() {
+		v.late()
+	}
+	if s.leave != None {
+		return leaving
+	}
+	return goOn
+}
+
+// wrote says that n bytes of the output were sent.
+func (v *Viewer) wrote(n int) {
+	v.out.off += n
+	if !v.out.pending() {
+		v.owes.Add(-int64(v.out.owed))
+		v.out = output{}
+	}
+}
+
+func (v *Viewer) resume() {
+	if v.state.turned {
+		v.state.turned = false
+		v.cursor.TakeHeader()
+	}
+	v.state.held = false
+}
+
+// change goes over to another log.
+func (v *Viewer) change() {
+	s := &v.state
+	s.sent += v.cursor.Sent()
+	s.skipped += v.cursor.Skipped()
+	l := s.next
+	s.next, s.held, s.turned, s.ended = nil, false, false, false
+	v.cursor = l.cursor
+	_, v.rules.grace, _ = v.cursor.Lag()
+	v.worker.leave(v)
+	v.worker.join(v, l.log)
+}
+
+// apply carries out a rule.
+func (v *Viewer) apply(r Rule, why Reason) {
+	v.out.add(r.Bytes)
+	switch r.Mode {
+	case Close:
+		v.state.leave = why
+		return
+	case Continue:
+		if why == HeaderChange {
+			v.cursor.TakeHeader()
+			return
+		}
+	}
+	v.state.held = true
+	v.state.turned = why == HeaderChange
+	if r.Mode == Event && v.sink != nil {
+		v.sink.Held(why)
+	}
+}
+
+func (v *Viewer) tooLate() bool {
+	if v.rules.maxLag <= 0 {
+		return false
+	}
+	_, d, _ := v.cursor.Lag()
+	return d > v.rules.maxLag+v.rules.grace
+}
+
+// late carries out the rule for viewers that are too far behind.
+func (v *Viewer) late() {
+	if v.rules.onLag == LagDrop {
+		v.state.leave = Lag
+		return
+	}
+	if _, ok := v.cursor.SkipToKey(); ok {
+		v.rules.grace = 0
+	}
+}
+
+// checkLag applies the lag rule to a viewer whose socket is full.
+func (w *worker) checkLag(v *Viewer) {
+	if v.state.held || !v.cursor.Lost() && !v.tooLate() {
+		return
+	}
+	v.late()
+	if v.state.leave == Lag {
+		w.finish(v, Lag)
+		return
+	}
+	w.note(v)
+}

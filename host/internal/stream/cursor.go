@@ -1,0 +1,122 @@
+package stream
+
+import (
+	"sort"
+
+	"github.com/weir-media/weir/host/internal/media"
+)
+
+// Status says what a cursor found.
+type Status uint8
+
+const (
+	// More: there are bytes, or there is a packet.
+	More Status = iota
+	// Empty: the reader has all that is published.
+	Empty
+	// HeaderChange: the next packet has another header; TakeHeader goes on.
+	HeaderChange
+	// Overrun: the next packet has left the window; SkipToKey goes on.
+	Overrun
+	// Ended: the reader has all there will be.
+	Ended
+)
+
+// String names the status in lower case.
+func (s Status) String() string {
+	return [...]string{"more", "empty", "header_change", "overrun", "ended"}[min(s, Ended)]
+}
+
+// Cursor is one reader's place in a log, exact to the byte. It belongs to one
+// goroutine at a time and comes from Log.Cursor; the zero value is of no use. It
+// keeps at most one chunk alive that the log has let go of.
+type Cursor struct {
+	log     *Log
+	chunk   *chunk
+	header  *media.Header
+	idx     uint32 // packet of chunk that is not wholly sent
+	off     uint32 // next byte of chunk.data
+	wait    bool   // packets are passed over until a key packet comes
+	count   bool   // packets passed over are counted as skipped
+	sent    uint64
+	skipped uint64
+}
+
+// Header gives the header in force at the cursor, nil if there is none.
+func (c *Cursor) Header() *media.Header { return c.header }
+
+// TakeHeader makes the next packet's header the one in force and gives it. Called
+// after HeaderChange; at other times it gives the header in force.
+func (c *Cursor) TakeHeader() *media.Header {
+	if c.AtBoundary() {
+		c.header = c.chunk.header
+	}
+	return c.header
+}
+
+// AtBoundary tells whether no packet is partly sent.
+func (c *Cursor) AtBoundary() bool { return c.off == c.chunk.start(c.idx) }
+
+// Seq gives the sequence number of the first packet that is not wholly sent.
+func (c *Cursor) Seq() uint64 { return c.chunk.first + uint64(c.idx) }
+
+// Sent gives the number of packets sent whole, or read by Next.
+func (c *Cursor) Sent() uint64 { return c.sent }
+
+// Skipped gives the number of packets left out by SkipToKey, and by waiting for
+// the key packet after it.
+func (c *Cursor) Skipped() uint64 { return c.skipped }
+
+// Batch gives contiguous bytes that are not sent yet: the rest of a partly sent
+// packet and whole packets after it, no more than max bytes unless the first of
+// them alone is larger. The bytes must not be written to and stay valid while they
+// are referenced. Batch does not move the cursor; Advance does.
+func (c *Cursor) Batch(max int) ([]byte, Status) {
+	n, st := c.ready(false)
+	if st != More {
+		return nil, st
+	}
+	recs := c.chunk.recs
+	last := n - 1
+	if c.chunk.gone.Load() {
+		last = c.idx
+	} else if limit := uint64(c.off) + uint64(max); uint64(recs[last].end) > limit {
+		span := int(n - c.idx)
+		over := sort.Search(span, func(i int) bool { return uint64(recs[c.idx+uint32(i)].end) > limit })
+		last = c.idx
+		if over > 0 {
+			last += uint32(over) - 1
+		}
+	}
+	return c.chunk.data[c.off:recs[last].end:recs[last].end], More
+}
+
+// Advance says that the first n bytes of the last Batch were sent. It may end
+// inside a packet.
+func (c *Cursor) Advance(n int) {
+	c.off += uint32(n)
+	published := c.chunk.n.Load()
+	i := c.idx
+	for i < published && c.chunk.recs[i].end <= c.off {
+		i++
+	}
+	c.sent += uint64(i - c.idx)
+	c.idx = i
+}
+
+// Next gives the next packet whole and moves past it. Its bytes must not be
+// written to and stay valid while they are referenced.
+func (c *Cursor) Next() (media.Packet, Status) {
+	if _, st := c.ready(true); st != More {
+		return media.Packet{}, st
+	}
+	r := &c.chunk.recs[c.idx]
+	p := media.Packet{
+		Seq: c.Seq(), PTS: r.pts, DTS: r.dts, Flags: r.flags, Track: r.track, Tag: r.tag,
+		Bytes: c.chunk.data[c.chunk.start(c.idx):r.end:r.end],
+	}
+	c.off = r.end
+	c.idx++
+	c.sent++
+	return p, More
+}

@@ -1,0 +1,294 @@
+// Package stream keeps a rendition's packets between its one writer and its many
+// readers.
+//
+// A Log owns a bounded run of chunks: memory that is written once and then only
+// read. Packets and headers come in through one writer; out go runs of contiguous
+// bytes, through one Cursor per reader. Readers take no lock and the writer never
+// waits for them: a reader that is too slow finds that its place has left the
+// window. The package never does I/O, starts no goroutine and reads no clock.
+package stream
+
+import (
+	"bytes"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-media/weir/host/internal/media"
+)
+
+const (
+	defaultWindow   = 30 * time.Second // chosen
+	defaultMaxBytes = 64 << 20         // chosen: 30 s at 17 Mbit/s
+
+	// Chunks are sized by the rendition's rate, within the bounds that the
+	// delivery design gives: a batch that meets a chunk's end costs a second
+	// send, and the window moves by whole chunks.
+	firstChunkBytes = 256 << 10
+	leastChunkBytes = 64 << 10
+	mostChunkBytes  = 1 << 20
+	shortChunk      = media.Time(500 * time.Millisecond) // chosen
+	longChunk       = media.Time(2 * time.Second)        // chosen
+	// packetBytes is the mean packet below which a chunk runs out of records
+	// before it runs out of bytes. Chosen: records then cost a sixth of the data.
+	packetBytes = 256
+	minRecords  = 16
+)
+
+// Options bound a Log. Each zero value means its default.
+type Options struct {
+	Window     time.Duration // media time that is kept, by DTS; 30 s
+	MaxBytes   int           // memory that is kept, in bytes; 64 MiB
+	ChunkBytes int           // memory taken at a time, in bytes; by the rate, 64 KiB to 1 MiB
+}
+
+func (o Options) withDefaults() Options {
+	if o.Window <= 0 {
+		o.Window = defaultWindow
+	}
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = defaultMaxBytes
+	}
+	return o
+}
+
+// Waker is told that a log has grown or ended. Wake runs on the writer's
+// goroutine and must not block. Its type must be comparable.
+type Waker interface{ Wake(l *Log) }
+
+// Log is one rendition's packets in order, from the oldest still in the window to
+// the newest. SetHeader, Append and End belong to one goroutine at a time, the
+// writer; all other methods may be called from any. Logs come from New; nothing
+// has to be closed, the garbage collector frees chunks that neither the log nor a
+// cursor holds.
+type Log struct {
+	options Options
+	size    int // of the next chunk; the writer's
+	oldest  atomic.Pointer[chunk]
+	tail    atomic.Pointer[chunk]
+	ended   atomic.Bool
+	key     atomic.Uint64 // 1 + sequence number of the newest key packet
+	held    atomic.Int64  // bytes of data in the window's chunks
+	wakers  atomic.Pointer[[]Waker]
+}
+
+// New gives an empty log.
+func New(o Options) *Log {
+	l := &Log{options: o.withDefaults(), size: o.ChunkBytes}
+	if l.size <= 0 {
+		l.size = firstChunkBytes
+	}
+	k := &chunk{}
+	l.oldest.Store(k)
+	l.tail.Store(k)
+	return l
+}
+
+// SetHeader makes a copy of b the header of the packets that follow. A header
+// equal to the one in force changes nothing. Wakers are not called: readers learn
+// of a header with the packet after it.
+func (l *Log) SetHeader(b []byte) {
+	tail := l.tail.Load()
+	h := &media.Header{Generation: 1}
+	if tail.header != nil {
+		if bytes.Equal(tail.header.Bytes, b) {
+			return
+		}
+		h.Generation = tail.header.Generation + 1
+	}
+	h.Bytes = bytes.Clone(b)
+	l.grow(tail, h)
+	l.trim()
+}
+
+// Append publishes a packet whose bytes are the pieces in order, copied once.
+// p.Seq and p.Bytes are ignored. It gives the packet's sequence number and calls
+// the wakers. After End nothing is published and the number that the packet would
+// have had is returned.
+func (l *Log) Append(p media.Packet, pieces ...[]byte) uint64 {
+	k := l.tail.Load()
+	i := k.n.Load()
+	if l.ended.Load() {
+		return k.first + uint64(i)
+	}
+	size := 0
+	for _, b := range pieces {
+		size += len(b)
+	}
+	off := k.start(i)
+	if k.data == nil {
+		l.fill(k, size)
+	} else if int(i) == len(k.recs) || len(k.data)-int(off) < size {
+		l.resize(k, i)
+		k = l.grow(k, k.header)
+		l.fill(k, size)
+		i, off = 0, 0
+	}
+	for _, b := range pieces {
+		off += uint32(copy(k.data[off:], b))
+	}
+	r := &k.recs[i]
+	*r = rec{pts: p.PTS, dts: p.DTS, tag: p.Tag, end: off, flags: p.Flags, track: p.Track}
+	switch {
+	case p.Flags.Has(media.Key):
+		r.key = i + 1
+	case i > 0:
+		r.key = k.recs[i-1].key
+	}
+	k.n.Store(i + 1)
+	seq := k.first + uint64(i)
+	if p.Flags.Has(media.Key) {
+		l.key.Store(seq + 1)
+	}
+	l.trim()
+	l.wake()
+	return seq
+}
+
+// End says that no packet follows and calls the wakers. A second End does nothing.
+func (l *Log) End() {
+	if !l.ended.Swap(true) {
+		l.wake()
+	}
+}
+
+// fill gives an empty chunk its memory: enough for a packet of size bytes.
+func (l *Log) fill(k *chunk, size int) {
+	n := max(l.size, size)
+	k.data = make([]byte, n)
+	k.recs = make([]rec, max(minRecords, l.size/packetBytes))
+	l.held.Add(int64(n))
+}
+
+// resize chooses the next chunk's size by how long chunk k, full with n packets,
+// has lasted.
+func (l *Log) resize(k *chunk, n uint32) {
+	if l.options.ChunkBytes > 0 {
+		return
+	}
+	lasted := k.recs[n-1].dts - k.recs[0].dts
+	switch {
+	case lasted > longChunk:
+		l.size = max(l.size/2, leastChunkBytes)
+	case lasted >= 0 && lasted < shortChunk:
+		l.size = max(leastChunkBytes, min(l.size*2, mostChunkBytes, l.options.MaxBytes/4))
+	}
+}
+
+// grow links an empty chunk behind k and makes it the newest.
+func (l *Log) grow(k *chunk, h *media.Header) *chunk {
+	n := k.n.Load()
+	next := &chunk{
+		header: h,
+		first:  k.first + uint64(n),
+		base:   k.base + uint64(k.start(n)),
+		last:   k.newest(n),
+	}
+	k.next.Store(next)
+	l.tail.Store(next)
+	return next
+}
+
+// trim lets go of the oldest chunks until the log is within its bounds. The
+// newest chunk always stays. The link of a chunk that goes is cut, so that a
+// stopped reader keeps one chunk alive and not all that follow it.
+func (l *Log) trim() {
+	tail := l.tail.Load()
+	k := l.oldest.Load()
+	if k == tail {
+		return
+	}
+	newest := tail.newest(tail.n.Load())
+	for k != tail {
+		n := k.n.Load()
+		old := n == 0 || newest-k.recs[n-1].dts > media.FromDuration(l.options.Window)
+		if !old && l.held.Load() <= int64(l.options.MaxBytes) {
+			return
+		}
+		next := k.next.Load()
+		k.gone.Store(true)
+		l.oldest.Store(next)
+		k.next.Store(nil)
+		l.held.Add(-int64(len(k.data)))
+		k = next
+	}
+}
+
+func (l *Log) wake() {
+	if w := l.wakers.Load(); w != nil {
+		for _, x := range *w {
+			x.Wake(l)
+		}
+	}
+}
+
+// AddWaker makes w be called after each packet and at the end.
+func (l *Log) AddWaker(w Waker) {
+	for {
+		old := l.wakers.Load()
+		var list []Waker
+		if old != nil {
+			list = append(list, *old...)
+		}
+		list = append(list, w)
+		if l.wakers.CompareAndSwap(old, &list) {
+			return
+		}
+	}
+}
+
+// RemoveWaker takes w out again. A call that is under way may still reach it.
+func (l *Log) RemoveWaker(w Waker) {
+	for {
+		old := l.wakers.Load()
+		if old == nil {
+			return
+		}
+		i := slices.Index(*old, w)
+		if i < 0 {
+			return
+		}
+		list := slices.Delete(slices.Clone(*old), i, i+1)
+		if l.wakers.CompareAndSwap(old, &list) {
+			return
+		}
+	}
+}
+
+// Header gives the newest header, nil before the first.
+func (l *Log) Header() *media.Header { return l.tail.Load().header }
+
+// Bounds gives the sequence numbers of the oldest packet in the window and of the
+// packet that comes next. They are equal in an empty log.
+func (l *Log) Bounds() (oldest, next uint64) {
+	oldest = l.oldest.Load().first
+	tail := l.tail.Load()
+	return oldest, tail.first + uint64(tail.n.Load())
+}
+
+// LastDTS gives the DTS of the newest packet, zero before the first.
+func (l *Log) LastDTS() media.Time {
+	tail := l.tail.Load()
+	return tail.newest(tail.n.Load())
+}
+
+// LastKey gives the sequence number of the newest key packet in the window.
+func (l *Log) LastKey() (seq uint64, ok bool) {
+	key := l.key.Load()
+	if key == 0 || key-1 < l.oldest.Load().first {
+		return 0, false
+	}
+	return key - 1, true
+}
+
+// Ended tells whether End was called.
+func (l *Log) Ended() bool { return l.ended.Load() }
+
+// Bytes gives the memory that the window holds, in bytes.
+func (l *Log) Bytes() int { return int(l.held.Load()) }
+
+// Written gives the bytes of all packets ever appended.
+func (l *Log) Written() uint64 {
+	tail := l.tail.Load()
+	return tail.base + uint64(tail.start(tail.n.Load()))
+}
