@@ -1,0 +1,191 @@
+package netio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The defaults of Options: chosen.
+const (
+	DefaultSniffTimeout   = 5 * time.Second
+	DefaultHeaderTimeout  = 10 * time.Second
+	DefaultIdleTimeout    = 60 * time.Second
+	DefaultWriteTimeout   = 30 * time.Second
+	DefaultBodyTimeout    = 30 * time.Second
+	DefaultMaxHeaderBytes = 32 << 10
+)
+
+// maxSniffing bounds the connections of one listener that have not yet shown
+// what they speak; further ones are closed (OutcomeBusy): chosen.
+const maxSniffing = 8192
+
+// Handler takes what a listener has recognised. Its methods are called from
+// many goroutines at once.
+type Handler interface {
+	// ServeRaw takes a connection whose first bytes matched a pattern of
+	// plugin; those bytes are read again. The handler owns c and closes it. The
+	// call may last as long as the connection: its goroutine is the handler's.
+	ServeRaw(c *Conn, plugin string)
+	// ServeExchange takes one HTTP request, on the request's goroutine. It may
+	// block, until x.Done or the request's context ends; when it returns and x
+	// was neither answered nor hijacked, the client gets a 500.
+	ServeExchange(x *Exchange)
+}
+
+// Options describe a Listener. Zero durations and sizes mean the defaults.
+type Options struct {
+	Name      string           // for logs, Conn and Exchange
+	Addresses []netip.AddrPort // one socket each, of its own family; port 0: any
+	Raw       []Pattern        // the first routes; see SetRoutes
+	HTTP      bool             // whether HTTP/1 is served
+	Handler   Handler
+	Log       *slog.Logger // nil: silent
+
+	SniffTimeout   time.Duration // for a connection to show what it speaks
+	HeaderTimeout  time.Duration // for one request head
+	IdleTimeout    time.Duration // between two requests
+	WriteTimeout   time.Duration // for one Respond
+	BodyTimeout    time.Duration // between two reads of Exchange.Request.Body
+	MaxHeaderBytes int           // of one request head; more: 431
+}
+
+func (o Options) withDefaults() Options {
+	or := func(d *time.Duration, def time.Duration) {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	or(&o.SniffTimeout, DefaultSniffTimeout)
+	or(&o.HeaderTimeout, DefaultHeaderTimeout)
+	or(&o.IdleTimeout, DefaultIdleTimeout)
+	or(&o.WriteTimeout, DefaultWriteTimeout)
+	or(&o.BodyTimeout, DefaultBodyTimeout)
+	if o.MaxHeaderBytes <= 0 {
+		o.MaxHeaderBytes = DefaultMaxHeaderBytes
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Listener is a set of listening sockets with one table of what may be spoken
+// on them. All methods are safe for concurrent use. Whoever called Listen
+// calls Close.
+type Listener struct {
+	options Options
+	sockets []*net.TCPListener
+	routes  atomic.Pointer[table]
+	counts  counters
+	front   *front // nil without HTTP
+	closers closers
+
+	accepting sync.WaitGroup // accept loops
+	sniffing  sniffers
+	stopped   chan struct{} // closed by stop
+	stopOnce  sync.Once
+}
+
+// Listen binds all addresses or none and begins to accept. A failure to bind
+// is a *BindError.
+func Listen(o Options) (*Listener, error) {
+	o = o.withDefaults()
+	if o.Handler == nil {
+		return nil, fmt.Errorf("listener %q: no handler", o.Name)
+	}
+	if len(o.Addresses) == 0 {
+		return nil, fmt.Errorf("listener %q: no address", o.Name)
+	}
+	l := &Listener{options: o, stopped: make(chan struct{})}
+	if err := l.SetRoutes(o.Raw); err != nil {
+		return nil, err
+	}
+	sockets, err := bind(o.Addresses)
+	if err != nil {
+		return nil, fmt.Errorf("listener %q: %w", o.Name, err)
+	}
+	l.sockets = sockets
+	if o.HTTP {
+		l.front = newFront(l)
+	}
+	for _, s := range sockets {
+		l.accepting.Go(func() { l.acceptLoop(s) })
+	}
+	return l, nil
+}
+
+// SetRoutes replaces the patterns for connections that come from now on. The
+// slice is copied. On an error the former patterns stay.
+func (l *Listener) SetRoutes(patterns []Pattern) error {
+	t, err := newTable(l.options.HTTP, patterns)
+	if err != nil {
+		return fmt.Errorf("listener %q: %w", l.options.Name, err)
+	}
+	l.routes.Store(t)
+	return nil
+}
+
+// Name is Options.Name.
+func (l *Listener) Name() string { return l.options.Name }
+
+// Addrs tells what was bound, in the order of Options.Addresses, with the
+// ports that the system chose for port 0.
+func (l *Listener) Addrs() []netip.AddrPort {
+	addrs := make([]netip.AddrPort, len(l.sockets))
+	for i, s := range l.sockets {
+		addrs[i] = addrPort(s.Addr())
+	}
+	return addrs
+}
+
+// Stats is a snapshot of the counters.
+func (l *Listener) Stats() Stats { return l.counts.snapshot() }
+
+// stop ends accepting and sniffing; what was handed over goes on.
+func (l *Listener) stop() {
+	l.stopOnce.Do(func() {
+		close(l.stopped)
+		for _, s := range l.sockets {
+			s.Close()
+		}
+		l.sniffing.stop()
+	})
+}
+
+// Shutdown stops accepting, then waits for requests under way and for
+// connections being closed, until ctx ends; then it is Close. Conns that
+// handlers own go on.
+func (l *Listener) Shutdown(ctx context.Context) error {
+	l.stop()
+	var err error
+	if l.front != nil {
+		err = l.front.server.Shutdown(ctx)
+	}
+	err = errors.Join(err, l.closers.wait(ctx))
+	l.Close()
+	if err != nil {
+		return fmt.Errorf("listener %q: shutdown: %w", l.options.Name, err)
+	}
+	return nil
+}
+
+// Close stops accepting, breaks off requests under way and joins their
+// handlers, whose request contexts have ended. Conns that handlers own go on;
+// those only waiting for their last bytes to leave are cut. A ServeRaw may be
+// under way when Close returns. Idempotent.
+func (l *Listener) Close() {
+	l.stop()
+	l.accepting.Wait()
+	if l.front != nil {
+		l.front.close()
+	}
+	l.sniffing.join()
+	l.closers.close()
+}
