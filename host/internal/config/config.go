@@ -1,0 +1,153 @@
+// Package config turns plugins.yaml and the environment into one immutable Config.
+//
+// It owns the keys an operator may write, their defaults and bounds, and the text of what is wrong with them. A file's bytes and the environment come
+// in; a complete Config, or Problems with file, line, key and remedy, go out. It opens no file but the configuration itself, loads no plugin and
+// knows no manifest: whether a module exists, asks for its grants or accepts its config is the host's to find out. Only package host imports it.
+package config
+
+import (
+	"net/netip"
+	"path/filepath"
+	"time"
+)
+
+// Config is a whole configuration, defaults filled in. It is never changed after Load and safe for concurrent use; lists are sorted by name.
+type Config struct {
+	File      string // as problems name it
+	Dir       string // relative paths of the file start here
+	Admin     Admin
+	Metrics   netip.AddrPort // where /metrics and health stand without a token; invalid: nowhere
+	StateDir  string         // "": the host's choice
+	CacheDir  string         // "": the host's choice
+	Listeners []Listener
+	Plugins   []Plugin
+	Points    []Point
+
+	origins origins
+}
+
+// Admin is where the admin API listens: either Socket, or Address with TokenFile.
+type Admin struct {
+	Socket    string
+	Address   netip.AddrPort
+	TokenFile string
+}
+
+// Listener is one named set of TCP addresses, bound together or not at all.
+type Listener struct {
+	Name      string
+	Enabled   bool
+	Addresses []netip.AddrPort // never empty
+}
+
+// Plugin is one plugin to load. Exactly one of Builtin, Module and Exec is set.
+type Plugin struct {
+	Name      string
+	Enabled   bool
+	Builtin   string // name of a first-party plugin in the binary
+	Module    string // path of a Wasm module
+	Exec      string // path of an executable
+	SHA256    string // of the module or executable, 64 lower-case hex digits; "": unchecked
+	Listeners []string
+	Grant     Grant
+	Limits    PluginLimits
+	Config    map[string]any // the plugin's own, judged by its manifest's schema; nil if absent. Read only.
+}
+
+// PluginLimits bounds a plugin; zero leaves the choice to manifest and host.
+type PluginLimits struct {
+	Memory uint64        // bytes of one instance
+	Event  time.Duration // longest time of one event
+}
+
+// Grant is what a plugin may do to the outside. The zero value grants nothing.
+type Grant struct {
+	Attach    Patterns // points that it may send to viewers
+	Publish   Patterns // points whose source it may become
+	Dial      []Dial
+	Read      Patterns // files, relative to Config.Dir unless absolute
+	Documents bool
+}
+
+// Point is one named stream.
+type Point struct {
+	Name    string
+	Push    bool   // an encoder brings the stream
+	URL     string // where weir fetches it; empty if Push
+	Buffer  time.Duration
+	Grace   time.Duration // how long viewers are kept without a source
+	Viewers int           // most at once; 0: no limit
+	OnLag   OnLag
+	MaxLag  time.Duration
+	Latency time.Duration // longest that delivery gathers packets for one send
+}
+
+// OnLag says what becomes of a viewer that is more than MaxLag behind.
+type OnLag string
+
+// The rules for late viewers.
+const (
+	LagSkip OnLag = "skip" // jump to the newest key packet
+	LagDrop OnLag = "drop" // close the connection
+)
+
+// Defaults and bounds; "chosen" where no other source is named.
+const (
+	DefaultSocket  = "weir.sock"           // interface: plugins.yaml
+	DefaultBuffer  = 30 * time.Second      // interface: plugins.yaml
+	DefaultGrace   = 30 * time.Second      // interface: plugins.yaml
+	DefaultMaxLag  = 10 * time.Second      // chosen
+	DefaultLatency = 40 * time.Millisecond // chosen
+
+	minBuffer, maxBuffer   = time.Second, 10 * time.Minute
+	minGrace, maxGrace     = 0, 24 * time.Hour
+	minMaxLag, maxMaxLag   = 100 * time.Millisecond, 10 * time.Minute
+	minLatency, maxLatency = 5 * time.Millisecond, 200 * time.Millisecond
+	minEvent, maxEvent     = 100 * time.Microsecond, 10 * time.Second
+	minMemory, maxMemory   = 64 << 10, 4 << 30 // one page and the address space of wasm32
+	maxViewers             = 10_000_000
+	maxSocketBytes         = 107     // unix(7): sun_path holds 108 with its NUL
+	maxDepth               = 32      // levels of keys
+	maxFileBytes           = 4 << 20 // far above a file that a person writes
+)
+
+// Listener gives the listener of that name.
+func (c *Config) Listener(name string) (Listener, bool) {
+	return named(c.Listeners, name, func(l Listener) string { return l.Name })
+}
+
+// Plugin gives the plugin of that name.
+func (c *Config) Plugin(name string) (Plugin, bool) {
+	return named(c.Plugins, name, func(p Plugin) string { return p.Name })
+}
+
+// Point gives the point of that name.
+func (c *Config) Point(name string) (Point, bool) {
+	return named(c.Points, name, func(p Point) string { return p.Name })
+}
+
+func named[T any](list []T, name string, of func(T) string) (T, bool) {
+	for _, v := range list {
+		if of(v) == name {
+			return v, true
+		}
+	}
+	var none T
+	return none, false
+}
+
+// Path resolves a path as the file means it: relative to the file's folder.
+func (c *Config) Path(p string) string { return resolve(c.Dir, p) }
+
+func resolve(dir, p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(dir, p)
+}
+
+// Problem words something that the host found wrong under a key of this configuration, such as ("plugins", "wmsp", "config", "burst").
+// text says what is wrong and how to mend it.
+func (c *Config) Problem(text string, key ...string) Problem {
+	return c.origins.problem(c.File, key, text)
+}

@@ -1,0 +1,103 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// kind is what may stand under a key.
+type kind uint8
+
+const (
+	scalar kind = iota // one plain value
+	list               // plain values
+	fixed              // a mapping with known keys
+	byName             // a mapping from names of the operator's choice
+	free               // anything: a plugin's own configuration
+	either             // one plain value, or a mapping with known keys
+	later              // known, but not in this version
+)
+
+// shape is the table of keys: one place for what is known, what is near, and what a variable may override.
+type shape struct {
+	kind kind
+	keys map[string]*shape // of fixed and either
+	each *shape            // of byName
+}
+
+func leaf(k kind) *shape                 { return &shape{kind: k} }
+func keys(of map[string]*shape) *shape   { return &shape{kind: fixed, keys: of} }
+func names(each *shape) *shape           { return &shape{kind: byName, each: each} }
+func (s *shape) known() (words []string) { return slices.Collect(maps.Keys(s.keys)) }
+
+var root = keys(map[string]*shape{
+	"admin":     keys(map[string]*shape{"socket": leaf(scalar), "address": leaf(scalar), "token_file": leaf(scalar)}),
+	"metrics":   keys(map[string]*shape{"address": leaf(scalar)}),
+	"state_dir": leaf(scalar),
+	"cache_dir": leaf(scalar),
+	"listeners": names(keys(map[string]*shape{
+		"enabled": leaf(scalar), "address": leaf(scalar), "addresses": leaf(list), "port": leaf(scalar),
+		"tls": leaf(later), "steer": leaf(later), "fallback": leaf(later),
+	})),
+	"plugins": names(keys(map[string]*shape{
+		"enabled": leaf(scalar), "module": leaf(scalar), "exec": leaf(scalar), "sha256": leaf(scalar), "listeners": leaf(list),
+		"grant": keys(map[string]*shape{
+			"attach": leaf(list), "publish": leaf(list), "dial": leaf(list), "read": leaf(list), "documents": leaf(scalar),
+			"listen": leaf(later), "group": leaf(later),
+		}),
+		"limits": keys(map[string]*shape{"memory": leaf(scalar), "event": leaf(scalar)}),
+		"config": leaf(free),
+		"user":   leaf(later),
+	})),
+	"points": names(keys(map[string]*shape{
+		"source": {kind: either, keys: map[string]*shape{"url": leaf(scalar)}},
+		"buffer": leaf(scalar), "grace": leaf(scalar), "on_lag": leaf(scalar), "max_lag": leaf(scalar), "latency": leaf(scalar),
+		"limits":    keys(map[string]*shape{"viewers": leaf(scalar)}),
+		"multicast": leaf(later), "archive": leaf(later),
+	})),
+})
+
+// check reports keys that are unknown and values of the wrong kind. What passes can be read without another look at kinds.
+func (s *shape) check(v any, key []string, fail func(key []string, format string, args ...any)) {
+	if v == nil {
+		return // "points:" with every point commented out
+	}
+	mapping, isMapping := v.(map[string]any)
+	items, isList := v.([]any)
+	switch {
+	case s.kind == later:
+		fail(key, "this version cannot do that yet; remove the key")
+	case s.kind == free && !isMapping:
+		fail(key, "is not a mapping; write {key: value, …} as the plugin's manifest describes it")
+	case s.kind == free:
+	case s.kind == scalar && (isMapping || isList):
+		fail(key, "is not one plain value; write one")
+	case s.kind == list && !isList:
+		fail(key, "is not a list; write [one, two]")
+	case s.kind == list:
+		for i, item := range items {
+			leaf(scalar).check(item, below(key, strconv.Itoa(i)), fail)
+		}
+	case isList, s.kind == fixed && !isMapping, s.kind == byName && !isMapping:
+		fail(key, "is not a mapping; write {key: value, …}")
+	case s.kind == byName:
+		for _, name := range slices.Sorted(maps.Keys(mapping)) {
+			s.each.check(mapping[name], below(key, name), fail)
+		}
+	default:
+		for _, name := range slices.Sorted(maps.Keys(mapping)) {
+			child, ok := s.keys[name]
+			if !ok {
+				fail(below(key, name), "unknown key; %s", nearest(name, s.known()))
+				continue
+			}
+			child.check(mapping[name], below(key, name), fail)
+		}
+	}
+}
+
+// below gives a key with one more step; the longer key shares no memory with its siblings.
+func below(key []string, step string) []string {
+	return append(slices.Clip(key), step)
+}
