@@ -1,0 +1,92 @@
+package wasm
+
+import (
+	"bytes"
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func cachedFiles(t *testing.T, dir string) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestCacheIsUsed(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made", "when needed")
+	module := newPlugin(bodyEcho).bytes()
+	var out lines
+	for range 2 {
+		mustNew(t, mustOpen(t, Options{Module: module, CacheDir: dir, Log: out.logger()}))
+	}
+	if files := cachedFiles(t, dir); len(files) != 1 || out.String() != "" {
+		t.Errorf("files %q, log %s", files, out.String())
+	}
+	if stat, err := os.Stat(dir); err != nil || stat.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", stat.Mode(), err)
+	}
+}
+
+func TestUnsafeCacheIsNotUsed(t *testing.T) {
+	readable := filepath.Join(t.TempDir(), "readable")
+	if err := os.Mkdir(readable, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(t.TempDir(), link); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ dir, want string }{{readable, "run: chmod 700"}, {file, "not a directory"}, {link, "is not a folder"}} {
+		var out lines
+		i := mustNew(t, mustOpen(t, Options{Module: newPlugin(bodyEcho).bytes(), CacheDir: test.dir, Log: out.logger()}))
+		frame := frameOf(testHead, "works without")
+		if answer, f := i.Call(0, frame); f != nil || !bytes.Equal(answer, frame) {
+			t.Errorf("%s: %v", test.dir, f)
+		}
+		if !strings.Contains(out.String(), test.want) || !strings.Contains(out.String(), "compile without cache") {
+			t.Errorf("log %q; want %q", out.String(), test.want)
+		}
+		if files := cachedFiles(t, readable); len(files) != 0 {
+			t.Errorf("files %q", files)
+		}
+	}
+}
+
+func TestDamagedCacheIsNotUsed(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	module := newPlugin(bodyEcho).bytes()
+	mustOpen(t, Options{Module: module, CacheDir: dir})
+	for _, file := range cachedFiles(t, dir) {
+		if err := os.WriteFile(file, []byte("damaged"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i := mustNew(t, mustOpen(t, Options{Module: module, CacheDir: dir}))
+	if _, f := i.Call(0, emptyFrame); f != nil {
+		t.Error(f)
+	}
+}
+
+func TestOpenStopsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if g, err := Open(ctx, Options{Name: "sinner", Module: newPlugin(bodyEcho).bytes(), CacheDir: filepath.Join(t.TempDir(), "c")}); err == nil {
+		g.Close() // small modules may compile before anybody looks at the context
+	}
+}

@@ -1,0 +1,194 @@
+package wasm
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/plugin"
+)
+
+// minOutbox is the smallest outbox that is of use: one record with a line of text; chosen.
+const minOutbox = 4 << 10
+
+// box is the inbox or outbox: bytes of the guest's memory, fixed for the instance's life.
+type box struct{ ptr, size uint32 }
+
+type instance struct {
+	of     *generation
+	guest  *guest
+	module api.Module
+	memory api.Memory
+	call   api.Function
+	stack  [1]uint64 // argument and result of call
+	in     box
+	out    box
+	dead   bool
+	closed bool
+}
+
+var errDead = errors.New("instance is closed or was lost by an earlier fault")
+
+// New starts an instance: its start function and _initialize run, and it says where its boxes are, all within Limits.Open.
+func (g *generation) New() (plugin.Instance, *plugin.Fault) {
+	if !g.enter() {
+		return nil, g.fault(plugin.Start, "instantiate", errors.New("generation is closed"))
+	}
+	i := &instance{of: g, guest: &guest{}}
+	i.guest.watch.init()
+	i.guest.memory.limit = g.limits.Memory
+	// Before the first event an instance's random numbers are its own, which makes Go's map ranges differ from instance to instance, as the
+	// amnesia test wants them (abi.md, "State").
+	_, _ = rand.Read(i.guest.head.Entropy[:]) // never fails
+	during, err := i.start()
+	if err == nil {
+		g.gate.write(&i.guest.log)
+		return i, nil
+	}
+	f := i.explain(err, during)
+	f.Kind, f.Cause = plugin.Start, fmt.Errorf("%s: %w", f.Kind, f.Cause)
+	i.Close()
+	return nil, f
+}
+
+func (g *generation) fault(kind plugin.Kind, during string, cause error) *plugin.Fault {
+	return &plugin.Fault{Plugin: g.name, Generation: g.number, Kind: kind, During: during, Cause: cause}
+}
+
+// start says what it was at when it failed.
+func (i *instance) start() (during string, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	i.guest.watch.begin(i.of.limits.Open)
+	during, err = i.boot()
+	if i.guest.watch.end() {
+		err = errors.Join(context.DeadlineExceeded, err)
+	}
+	return during, err
+}
+
+func (i *instance) boot() (during string, err error) {
+	ctx := experimental.WithMemoryAllocator(i.guest, &i.guest.memory)
+	// wazero would call _start, and not _initialize (abi.md, "Traps met"); here neither.
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	if i.module, err = i.of.runtime.InstantiateModule(ctx, i.of.compiled, config); err != nil {
+		return "instantiate", err
+	}
+	i.memory = i.module.Memory()
+	if f := i.module.ExportedFunction(abi.InitializeExport); f != nil {
+		if _, err := f.Call(i.guest); err != nil {
+			return abi.InitializeExport, err
+		}
+	}
+	minor, err := i.module.ExportedFunction(abi.MarkerExport).Call(i.guest)
+	if err == nil && int32(minor[0]) < 0 {
+		err = fmt.Errorf("answers minor version %d", int32(minor[0]))
+	}
+	if err != nil {
+		return abi.MarkerExport, err
+	}
+	if i.in, err = i.box(0, abi.MinInbox); err != nil {
+		return abi.BufferExport, fmt.Errorf("inbox: %w", err)
+	}
+	if i.out, err = i.box(1, minOutbox); err != nil {
+		return abi.BufferExport, fmt.Errorf("outbox: %w", err)
+	}
+	if uint64(i.in.ptr) < uint64(i.out.ptr)+uint64(i.out.size) && uint64(i.out.ptr) < uint64(i.in.ptr)+uint64(i.in.size) {
+		return abi.BufferExport, errors.New("inbox and outbox overlap")
+	}
+	i.call = i.module.ExportedFunction(abi.CallExport)
+	return "", nil
+}
+
+// box asks for the place of a box and checks that it lies in memory.
+func (i *instance) box(kind uint64, atLeast uint32) (box, error) {
+	result, err := i.module.ExportedFunction(abi.BufferExport).Call(i.guest, kind)
+	if err != nil {
+		return box{}, err
+	}
+	b := box{ptr: uint32(result[0] >> 32), size: uint32(result[0])}
+	if b.size < atLeast {
+		return box{}, fmt.Errorf("has %d bytes; at least %d", b.size, atLeast)
+	}
+	if _, ok := i.memory.Read(b.ptr, b.size); !ok {
+		return box{}, fmt.Errorf("%d bytes at %d lie outside the guest's memory", b.size, b.ptr)
+	}
+	return b, nil
+}
+
+func (i *instance) Inbox() int { return int(i.in.size) }
+
+// Call implements plugin.Instance.
+func (i *instance) Call(limit time.Duration, frame []byte) ([]byte, *plugin.Fault) {
+	if i.dead || i.closed {
+		return nil, i.of.fault(plugin.Protocol, during(frame), errDead)
+	}
+	// Views are read afresh for each call: they go stale when memory grows (abi.md, "Traps met"). Memory never shrinks, so these are there.
+	inbox, _ := i.memory.Read(i.in.ptr, i.in.size)
+	if len(frame) > len(inbox) {
+		return nil, i.of.fault(plugin.Protocol, during(frame),
+			&plugin.CodeError{Code: abi.ETOOBIG, Text: fmt.Sprintf("frame of %d bytes; the inbox has %d", len(frame), len(inbox))})
+	}
+	copy(inbox, frame)
+	i.memory.WriteByte(i.out.ptr, 0) // an error code without a text must not show what an earlier call left
+	if limit <= 0 {
+		limit = i.of.limits.Event
+	}
+	g := i.guest
+	g.enter(frame)
+	g.memory.refused = false
+	if err := i.run(limit, len(frame)); err != nil {
+		i.dead = true
+		return nil, i.explain(err, during(frame))
+	}
+	n := int32(i.stack[0])
+	if n > 0 && uint32(n) > i.out.size {
+		i.dead = true
+		f := i.of.fault(plugin.BadBatch, during(frame), fmt.Errorf("%d bytes of verdicts; the outbox has %d", n, i.out.size))
+		f.Log = g.log.tail()
+		return nil, f
+	}
+	if n < 0 {
+		f := i.of.fault(plugin.Protocol, during(frame), &plugin.CodeError{Code: abi.Code(n), Text: i.text()})
+		f.Log = g.log.tail()
+		return nil, f
+	}
+	if !g.log.empty() {
+		i.of.gate.write(&g.log)
+	}
+	verdicts, _ := i.memory.Read(i.out.ptr, uint32(n))
+	return verdicts, nil
+}
+
+// run calls the guest. Its thread is locked because the watch counts that thread's time.
+func (i *instance) run(limit time.Duration, size int) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	i.stack[0] = uint64(size)
+	i.guest.watch.begin(limit)
+	err := i.call.CallWithStack(i.guest, i.stack[:])
+	if i.guest.watch.end() {
+		return errors.Join(context.DeadlineExceeded, err)
+	}
+	return err
+}
+
+// Close implements plugin.Instance.
+func (i *instance) Close() {
+	if i.closed {
+		return
+	}
+	i.closed = true
+	if i.module != nil {
+		_ = i.module.Close(context.Background()) // nothing of the guest's is left to fail
+	}
+	i.of.leave()
+}
