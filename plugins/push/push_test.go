@@ -1,0 +1,333 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/sdk/asf"
+)
+
+const (
+	stream = "../../sdk/asf/testdata/wmv2.asfstream"
+	pipe   = "../../sdk/asf/testdata/wmv2-pipe.asf"
+	ts     = "../../sdk/mpegts/testdata/h264.ts"
+)
+
+func request(name string, state abi.PointState) *abi.HTTPRequest {
+	e := &abi.HTTPRequest{Route: []byte("push"), Method: []byte("POST"), Path: []byte("/" + name), Body: abi.BodyChunked}
+	e.Conn = 1
+	e.Point.Name, e.Point.State = []byte(name), state
+	return e
+}
+
+func start(t testing.TB) *rig {
+	r := newRig(t)
+	r.send(request("live", abi.PointWaiting))
+	if _, ok := r.verdicts[0].(*abi.Accept); !ok || len(r.verdicts) != 1 {
+		t.Fatalf("answer to the request: %v", r.verdicts)
+	}
+	return r
+}
+
+func (r *rig) published() string {
+	for _, v := range r.verdicts {
+		if p, ok := v.(*abi.Publish); ok {
+			return string(p.Format)
+		}
+	}
+	return ""
+}
+
+// strip takes the framing off by itself: what the child must be fed.
+func strip(t testing.TB, b []byte) (plain []byte) {
+	t.Helper()
+	for len(b) > 0 {
+		c, _, err := asf.ParseChunk(b, asf.FramedMMS)
+		must(t, err)
+		if c.Kind == asf.ChunkHeader || c.Kind == asf.ChunkData {
+			plain = append(plain, b[c.Payload:c.Size]...)
+		}
+		b = b[c.Size:]
+	}
+	return plain
+}
+
+// bare turns MMS framing into that of a Windows Media encoder: no 8-byte heads,
+// padding stripped, and chunks between that carry no media.
+func bare(t testing.TB, b []byte) (out []byte) {
+	t.Helper()
+	chunk := func(kind byte, payload []byte) {
+		out = append(out, '$', kind, byte(len(payload)), byte(len(payload)>>8))
+		out = append(out, payload...)
+	}
+	size := 0
+	for i := 0; len(b) > 0; i++ {
+		c, _, err := asf.ParseChunk(b, asf.FramedMMS)
+		must(t, err)
+		payload := b[c.Payload:c.Size]
+		b = b[c.Size:]
+		switch c.Kind {
+		case asf.ChunkHeader:
+			h, err := asf.ParseHeader(payload)
+			must(t, err)
+			size = h.PacketSize
+			chunk('H', payload)
+		case asf.ChunkData:
+			var p asf.Packet
+			must(t, asf.ParsePacket(payload, size, &p))
+			chunk('D', payload[:p.PaddingAt])
+		case asf.ChunkEnd:
+			chunk('E', make([]byte, 4))
+		}
+		if i%3 == 1 {
+			chunk('F', bytes.Repeat([]byte{'$'}, 50))
+			chunk('T', []byte("abc"))
+		}
+	}
+	return out
+}
+
+func TestFramedIsFedPlain(t *testing.T) {
+	b := sample(t, stream)
+	want := strip(t, b)
+	for _, n := range []int{7, 1000, 3212, 50_000, len(b)} {
+		r := start(t)
+		r.renew = n == 1000
+		r.stream(b, n)
+		if r.published() != "bytes:asf" || !bytes.Equal(r.fed, want) {
+			t.Fatalf("by %d: published %q, fed %d bytes, want %d: %s", n, r.published(), len(r.fed), len(want), r.text)
+		}
+		if r.status != 200 {
+			t.Errorf("by %d: $E is answered with %d %q", n, r.status, r.text)
+		}
+	}
+}
+
+func TestBarePushIsPaddedAgain(t *testing.T) {
+	framed := sample(t, stream)
+	plain, b := strip(t, framed), bare(t, framed)
+	h, err := asf.ParseHeader(plain)
+	must(t, err)
+	for _, n := range []int{11, 2000, len(b)} {
+		r := start(t)
+		r.stream(b, n)
+		if len(r.fed) != len(plain) || !bytes.Equal(r.fed[:h.Size], plain[:h.Size]) || r.status != 200 {
+			t.Fatalf("by %d: fed %d bytes, want %d; %d %s", n, len(r.fed), len(plain), r.status, r.text)
+		}
+		for at := h.Size; at < len(plain); at += h.PacketSize {
+			var got, want asf.Packet
+			must(t, asf.ParsePacket(r.fed[at:at+h.PacketSize], h.PacketSize, &got))
+			must(t, asf.ParsePacket(plain[at:at+h.PacketSize], h.PacketSize, &want))
+			if got.Count != want.Count || got.SendTime != want.SendTime {
+				t.Fatalf("packet at %d: %d payloads at %d, want %d at %d", at, got.Count, got.SendTime, want.Count, want.SendTime)
+			}
+			for i, l := range got.List() {
+				m := want.Payloads[i]
+				if !bytes.Equal(r.fed[at+l.Start:at+l.End], plain[at+m.Start:at+m.End]) {
+					t.Fatalf("packet at %d: payload %d differs", at, i)
+				}
+			}
+		}
+	}
+}
+
+func TestNewHeaderInChange(t *testing.T) {
+	b := bare(t, sample(t, stream))
+	header := strip(t, sample(t, stream))
+	h, err := asf.ParseHeader(header)
+	must(t, err)
+	change := append([]byte{'$', 'C', byte(h.Size + 4), byte((h.Size + 4) >> 8), 0, 0, 0, 0}, header[:h.Size]...)
+	b = b[:len(b)-8] // without $E
+	r := start(t)
+	r.stream(append(append(bytes.Clone(b), change...), b[4+h.Size:]...), 5000)
+	packets := (len(header) - h.Size)
+	if want := 2 * (h.Size + packets); len(r.fed) != want {
+		t.Fatalf("fed %d, want %d; %s", len(r.fed), want, r.text)
+	}
+	if !bytes.Equal(r.fed[h.Size+packets:][:h.Size], header[:h.Size]) {
+		t.Error("the new header is not where it belongs")
+	}
+}
+
+func TestSplitHeader(t *testing.T) {
+	b := sample(t, stream)
+	h, err := asf.ParseHeader(b[12:])
+	must(t, err)
+	header := b[12 : 12+h.Size]
+	var in []byte
+	for i, part := range [][]byte{header[:300], header[300:]} {
+		head := asf.MMSDataHead(uint32(i), 0, byte(asf.AFFirst<<i), len(part))
+		in = append(in, '$', 'H', byte(len(part)+8), byte((len(part)+8)>>8))
+		in = append(append(in, head[:]...), part...)
+	}
+	r := start(t)
+	r.stream(append(in, b[12+h.Size:]...), 100)
+	if !bytes.Equal(r.fed, strip(t, b)) {
+		t.Fatalf("fed %d bytes; %s", len(r.fed), r.text)
+	}
+}
+
+func TestPassedThrough(t *testing.T) {
+	for path, format := range map[string]string{pipe: "bytes:asf", ts: "bytes:mpegts"} {
+		r := start(t)
+		r.renew = true
+		r.stream(sample(t, path), 100)
+		if r.published() != format || !r.through || r.taken != 0 {
+			t.Fatalf("%s: published %q, through %v, %d consumed; %s", path, r.published(), r.through, r.taken, r.text)
+		}
+		r.end(abi.EndClosed)
+		if r.status != 200 {
+			t.Errorf("%s: end is answered with %d", path, r.status)
+		}
+	}
+}
+
+func TestRequestRefused(t *testing.T) {
+	busy := request("live", abi.PointLive)
+	busy.Point.HasSource = 1
+	setup := request("live", abi.PointWaiting)
+	setup.Fields.Add([]byte("content-type"), []byte("application/x-wms-pushsetup; charset=x"))
+	for _, c := range []struct {
+		e      *abi.HTTPRequest
+		status int
+		want   string
+	}{
+		{request("nix", abi.PointUnknown), 404, "plugins.yaml"},
+		{busy, 409, `point "live" has a source already`},
+		{request("live", abi.PointDraining), 503, "weir point start live"},
+		{setup, 501, "PushSetup"},
+	} {
+		r := newRig(t)
+		r.send(c.e)
+		a, ok := r.verdicts[0].(*abi.HTTPResponse)
+		if !ok || r.status != c.status || a.Flags != abi.ResponseReset || !strings.Contains(r.text, c.want) {
+			t.Errorf("%d %q, want %d %q", r.status, r.text, c.status, c.want)
+		}
+	}
+}
+
+func TestBodyRefused(t *testing.T) {
+	framed, plain := sample(t, stream), sample(t, pipe)
+	damaged := bytes.Clone(plain)
+	for i := range 64 {
+		damaged[40+i] = 0
+	}
+	variable := bytes.Clone(plain)
+	at := bytes.Index(variable, []byte{0xA1, 0xDC, 0xAB, 0x8C})
+	le.PutUint32(variable[at+96:], 9999)
+	broken := bytes.Clone(framed)
+	broken[12+809+3212] = 'x' // where a chunk begins
+	big := bytes.Clone(framed)
+	big = append(big[:12+809:12+809], "$D\xFF\xFF\x00\x00\x00\x00\x00\x00\xFF\xFF"...)
+	big = append(big, make([]byte, 65535-8)...)
+	for _, c := range []struct {
+		name   string
+		in     []byte
+		status int
+		want   string
+	}{
+		{"empty", nil, 400, "no body"},
+		{"ogg", []byte("OggS\x00\x02"), 415, "the body is Ogg"},
+		{"webm", []byte("\x1A\x45\xDF\xA3\x01"), 415, "the body is WebM or Matroska"},
+		{"flv", []byte("FLV\x01\x05"), 415, "the body is Flash Video"},
+		{"junk", []byte("\x00\x01hello"), 415, "begins with 00 01 68 65 6c 6c 6f, which is neither"},
+		{"truncated plain", plain[:400], 400, "ended after 400 bytes"},
+		{"truncated framed", framed[:400], 400, "ended after 400 bytes"},
+		{"truncated guid", plain[:9], 400, "ended after 9 bytes"},
+		{"short ts", []byte("G"), 400, "ended after 1 bytes"},
+		{"damaged", damaged, 400, "damaged"},
+		{"variable", variable, 400, "packets of several sizes"},
+		{"broken framing", broken, 400, "the framing is broken (byte 4033 of the body)"},
+		{"oversized packet", big, 400, "a data packet of 65527 bytes (byte 821 of the body) does not fit the header, whose packets have 3200"},
+	} {
+		r := start(t)
+		r.data(c.in, 0)
+		if r.status == 0 {
+			r.end(abi.EndClosed)
+		}
+		if r.status != c.status || !strings.Contains(r.text, c.want) {
+			t.Errorf("%s: %d %q, want %d %q", c.name, r.status, r.text, c.status, c.want)
+		}
+	}
+}
+
+func TestHostRefuses(t *testing.T) {
+	for code, want := range map[abi.Code]int{
+		abi.EBUSY: 409, abi.ENOENT: 404, abi.EPERM: 403, abi.ESTATE: 503, abi.ELIMIT: 503, abi.ENOSYS: 415, abi.EINVAL: 500,
+	} {
+		r := start(t)
+		before := bytes.Clone(r.blob)
+		r.data(sample(t, ts)[:1000], 0)
+		r.blob, r.through = before, false // nothing of a refused batch is applied
+		r.send(&abi.Refused{Code: code, Text: []byte("so says the host"), During: abi.OpData})
+		if r.status != want || !strings.Contains(r.text, "so says the host") || !strings.Contains(r.text, "live") && want != 503 && want != 415 && want != 500 {
+			t.Errorf("%v: %d %q", code, r.status, r.text)
+		}
+		r.status = 0
+		r.send(&abi.Refused{Code: abi.ECLOSED, During: abi.OpRefused})
+		if r.status != 0 {
+			t.Errorf("%v: answers twice", code)
+		}
+	}
+}
+
+func TestStopped(t *testing.T) {
+	for reason, want := range map[abi.StopReason]int{
+		abi.StopChild: 400, abi.StopPoint: 503, abi.StopDisabled: 503, abi.StopDraining: 503,
+	} {
+		r := start(t)
+		r.data(sample(t, stream)[:5000], 0)
+		r.send(&abi.Stop{Reason: reason, Text: []byte("no ASF packet")})
+		if r.status != want || !strings.Contains(r.text, "no ASF packet") {
+			t.Errorf("%v: %d %q", reason, r.status, r.text)
+		}
+	}
+}
+
+func TestConnectionLost(t *testing.T) {
+	r := start(t)
+	r.data(sample(t, stream)[:5000], 0)
+	r.end(abi.EndReset)
+	if r.status != 0 {
+		t.Errorf("a broken connection is answered: %d", r.status)
+	}
+}
+
+func TestStateRoundTrip(t *testing.T) {
+	r := start(t)
+	r.data(sample(t, stream)[:5000], 0)
+	var s state
+	must(t, s.ReadState(r.blob))
+	if !bytes.Equal(s.AppendState(nil), r.blob) || string(s.point) != "live" || s.packetSize != 3200 {
+		t.Errorf("state %+v", s)
+	}
+	for n := range fixedSize {
+		if new(state).ReadState(r.blob[:n]) == nil {
+			t.Fatalf("%d bytes pass for a state", n)
+		}
+	}
+}
+
+func FuzzBody(f *testing.F) {
+	framed := sample(f, stream)
+	f.Add(framed[:9000], uint16(500))
+	f.Add(bare(f, framed)[:9000], uint16(501))
+	f.Add(sample(f, pipe)[:2000], uint16(300))
+	f.Add([]byte("GGG"), uint16(1))
+	f.Fuzz(func(t *testing.T, b []byte, n uint16) {
+		r := start(t)
+		r.renew = n&1 != 0
+		r.stream(b, max(int(n), 1+len(b)/50))
+		if r.status == 0 {
+			r.end(abi.EndClosed)
+		}
+		if r.status == 0 {
+			t.Fatal("the exchange ends without an answer")
+		}
+		if r.status == 200 && r.published() == "" {
+			t.Fatal("praises a stream that was never published")
+		}
+	})
+}

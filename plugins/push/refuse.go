@@ -1,0 +1,70 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/sdk"
+)
+
+// known tells an encoder's owner what would have been taken.
+const known = "for example: ffmpeg ... -f asf_stream or -f mpegts -method POST URL"
+
+// refuse answers in words and resets the connection: encoders that do not wait for 100
+// Continue read no answer, only a reset stops them (RFC 9110 9.3.3 asks for the answer).
+func (s *state) refuse(v *sdk.Verdicts, status int, text string) {
+	s.phase = done
+	v.RespondText(status, abi.ResponseReset, text)
+}
+
+// refused turns the host's refusal into an answer. Only PUBLISH is refused in the
+// ordinary course of things.
+func (s *state) refused(e *abi.Refused, v *sdk.Verdicts) {
+	switch e.During { // the refused batch was an answer already: nobody is left to be told
+	case abi.OpEnd, abi.OpStop, abi.OpRefused:
+		s.phase = done
+		return
+	}
+	name := quoted(s.point)
+	switch e.Code {
+	case abi.EBUSY:
+		s.refuse(v, 409, "point "+name+" has a source already, or is not fed by push"+because(e.Text)+"; stop that encoder first, or push to another point")
+	case abi.ENOENT:
+		s.refuse(v, 404, "point "+name+" cannot be fed"+because(e.Text)+"; name a point whose source is push, and enable a plugin for this format")
+	case abi.EPERM:
+		s.refuse(v, 403, "pushing to point "+name+" is not granted"+because(e.Text)+"; grant it with publish: under plugins: push: in plugins.yaml")
+	case abi.ESTATE:
+		s.refuse(v, 503, "point "+name+" is stopped"+because(e.Text)+"; start it with: weir point start "+string(s.point))
+	case abi.ELIMIT, abi.EAGAIN:
+		s.refuse(v, 503, "the server takes no further source now"+because(e.Text)+"; try again later")
+	case abi.ENOSYS:
+		s.refuse(v, 415, "no enabled plugin reads this format"+because(e.Text)+"; enable one in plugins.yaml")
+	default:
+		s.refuse(v, 500, "the stream could not be taken"+because(e.Text))
+	}
+}
+
+// stopped: the point, the plugin or the server ends, or the format plugin gave up.
+func (s *state) stopped(e *abi.Stop, v *sdk.Verdicts) {
+	switch e.Reason {
+	case abi.StopChild:
+		s.refuse(v, 400, "the stream cannot be used"+because(e.Text))
+	case abi.StopPoint:
+		s.refuse(v, 503, "point "+quoted(s.point)+" was stopped"+because(e.Text)+"; start it again with: weir point start "+string(s.point))
+	case abi.StopDisabled:
+		s.refuse(v, 503, "pushing was disabled"+because(e.Text)+"; enable it with: weir plugin enable push")
+	default:
+		s.refuse(v, 503, "the server is going down"+because(e.Text)+"; try again later")
+	}
+}
+
+func because(text []byte) string {
+	if len(text) == 0 {
+		return ""
+	}
+	return ": " + string(text)
+}
+
+func quoted(b []byte) string { return strconv.Quote(string(b)) }
+
+func number(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/sdk"
+	"github.com/weir-media/weir/sdk/httptext"
+)
+
+// request takes the body, or says at once why not, so that an encoder that waits for
+// 100 Continue sends nothing in vain.
+func (s *state) request(e *abi.HTTPRequest, v *sdk.Verdicts) {
+	s.point = append(s.point[:0], e.Point.Name...)
+	name := quoted(s.point)
+	switch p := &e.Point; {
+	case p.State == abi.PointUnknown:
+		s.refuse(v, 404, "no publishing point has this name; add it to points: in plugins.yaml with source: push, or push to one that is there")
+	case isSetup(&e.Fields):
+		s.refuse(v, 501, "push setup of Windows Media encoders (MS-WMHTTP PushSetup) is not spoken here; use an encoder that sends the stream with its first POST")
+	case p.State == abi.PointDraining:
+		s.refuse(v, 503, "point "+name+" is being stopped"+because(p.Reason)+"; start it again with: weir point start "+string(s.point))
+	case p.HasSource != 0:
+		s.refuse(v, 409, "point "+name+" has a source already; stop that encoder first, or push to another point")
+	default:
+		s.phase = sniffing
+		v.Accept(body)
+	}
+}
+
+// isSetup tells a PushSetup request (MS-WMHTTP 2.2.2.1).
+func isSetup(fields *abi.Fields) bool {
+	for f := range fields.All() {
+		if httptext.EqualFold(f.Name, "Content-Type") {
+			return httptext.EqualFold(httptext.MediaType(f.Value), "application/x-wms-pushsetup")
+		}
+	}
+	return false
+}
