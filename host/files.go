@@ -1,0 +1,51 @@
+package host
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/weir-media/weir/host/sample"
+	"github.com/weir-media/weir/host/internal/session"
+)
+
+// builtinFiles is the folder under which the files inside the binary are opened.
+const builtinFiles = "builtin/"
+
+// openFile opens a media file for a source plugin: one inside the binary, or one
+// below the configuration's folder.
+func (s *Server) openFile(path string) (session.File, error) {
+	if name, ok := strings.CutPrefix(path, builtinFiles); ok {
+		if name != "demo.asf" {
+			return nil, fmt.Errorf("open %s: the binary holds builtin/demo.asf only", path)
+		}
+		return memoryFile{bytes.NewReader(sample.Demo())}, nil
+	}
+	f, err := os.Open(s.config.Path(path))
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = fmt.Errorf("open %s: it is not a regular file", path)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return diskFile{f, st.Size()}, nil
+}
+
+type memoryFile struct{ *bytes.Reader }
+
+// Close does nothing.
+func (memoryFile) Close() error { return nil }
+
+type diskFile struct {
+	*os.File
+	size int64
+}
+
+// Size is the file's size when it was opened, in bytes.
+func (f diskFile) Size() int64 { return f.size }

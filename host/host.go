@@ -1,0 +1,210 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/announce"
+	"github.com/weir-media/weir/host/internal/config"
+	"github.com/weir-media/weir/host/internal/deliver"
+	"github.com/weir-media/weir/host/internal/point"
+	"github.com/weir-media/weir/host/internal/session"
+	"github.com/weir-media/weir/host/internal/telemetry"
+)
+
+// Options are what a server starts with.
+type Options struct {
+	ConfigPath string        // plugins.yaml; empty: the built-in one
+	Environ    []string      // WEIR_ variables
+	Log        *slog.Logger  // nil: slog.Default
+	Drain      time.Duration // how long viewers may take to finish at the end
+	Out        io.Writer     // what `weir serve` prints; nil: nothing
+	Version    string
+	Tests      TestOptions
+}
+
+// TestOptions are for tests only.
+type TestOptions struct {
+	Config   *config.Config                       // instead of ConfigPath
+	Builtin  func(name string) ([]byte, error)    // instead of the embedded modules
+	CacheDir string
+}
+
+// Server is a running weir. Start makes one, Close ends it.
+type Server struct {
+	options   Options
+	config    *config.Config
+	log       *slog.Logger
+	started   time.Time
+	registry  *telemetry.Registry
+	pool      *deliver.Pool
+	room      *session.Room
+	book      announce.Book
+	mu        sync.Mutex // held by whatever changes plugins or listeners
+	plugins   map[string]*loaded
+	listeners map[string]*listening
+	admin     io.Closer
+}
+
+// Run starts a server, waits for ctx to end, and drains it.
+func Run(ctx context.Context, o Options) error {
+	s, err := Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	s.print()
+	<-ctx.Done()
+	s.log.Info("draining", "for", o.Drain)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Drain)
+	defer cancel()
+	return s.Close(drain)
+}
+
+// Start brings up all that can start: a listener or plugin that cannot is in state
+// failed, with the reason, and the rest runs. It fails only when the configuration is
+// wrong or the admin API cannot be served.
+func Start(ctx context.Context, o Options) (*Server, error) {
+	c, err := loadConfig(o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	s := &Server{options: o, config: c, log: o.Log, started: time.Now(), registry: telemetry.NewRegistry(),
+		plugins: map[string]*loaded{}, listeners: map[string]*listening{}}
+	if s.pool, err = deliver.New(deliver.Options{Log: o.Log}); err != nil {
+		return nil, fmt.Errorf("start delivery: %w", err)
+	}
+	s.room = session.New(session.Options{Pool: s.pool, Log: o.Log, Metrics: s.metrics(), Version: o.Version,
+		OpenFile: s.openFile, Endpoints: s.endpoints})
+	s.makePoints()
+	if err := s.loadPlugins(ctx); err != nil {
+		s.abort()
+		return nil, err
+	}
+	s.openListeners()
+	if err := s.serveAdmin(); err != nil {
+		s.abort()
+		return nil, err
+	}
+	s.room.StartSources()
+	return s, nil
+}
+
+func loadConfig(o Options) (*config.Config, error) {
+	switch {
+	case o.Tests.Config != nil:
+		return o.Tests.Config, nil
+	case o.ConfigPath == "":
+		return config.Default(DefaultConfig(), o.Environ)
+	}
+	return config.Load(o.ConfigPath, o.Environ)
+}
+
+func (s *Server) makePoints() {
+	points := map[string]*point.Point{}
+	for _, c := range s.config.Points {
+		o := point.Options{Name: c.Name, URL: c.URL, Buffer: c.Buffer, Grace: c.Grace, MaxViewers: c.Viewers, MaxLag: c.MaxLag, Latency: c.Latency, DropLate: c.OnLag == config.LagDrop}
+		points[c.Name] = point.New(o, s.room.Ready)
+	}
+	s.room.SetPoints(points)
+}
+
+// endpoints adds the URLs of a point for an announcer.
+func (s *Server) endpoints(p *point.Point, authority, listener string, to *abi.Endpoints) {
+	for i, e := range s.book.Endpoints(p, authority, listener) {
+		to.Add(abi.Endpoint{Plugin: []byte(e.Plugin), Scheme: []byte(e.Scheme), URL: []byte(e.URL), Rendition: []byte(e.Rendition), Rank: int32(i)})
+	}
+}
+
+// Close drains the server: nobody joins any more, viewers get the end that their
+// protocol has for it and may finish until ctx ends.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.listeners {
+		l.stop()
+	}
+	for _, p := range s.room.Points() {
+		p.Close()
+	}
+	s.waitForViewers(ctx)
+	s.abort()
+	return nil
+}
+
+// waitForViewers returns when the last viewer has left, or ctx has ended.
+func (s *Server) waitForViewers(ctx context.Context) {
+	tick := time.NewTicker(20 * time.Millisecond) // chosen: unnoticed by a person
+	defer tick.Stop()
+	for s.pool.Stats().Viewers > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// abort ends everything at once.
+func (s *Server) abort() {
+	if s.admin != nil {
+		_ = s.admin.Close()
+	}
+	for _, l := range s.listeners {
+		l.stop()
+	}
+	s.pool.Close()
+	s.room.Close()
+	for _, l := range s.listeners {
+		l.close()
+	}
+}
+
+// Check judges a configuration as far as that is possible without running it: the
+// file, the modules, their manifests, the grants and the routes.
+func Check(path string, environ []string) error {
+	o := Options{ConfigPath: path, Environ: environ, Log: slog.New(slog.DiscardHandler)}
+	c, err := loadConfig(o)
+	if err != nil {
+		return err
+	}
+	s := &Server{options: o, config: c, log: o.Log, plugins: map[string]*loaded{}}
+	var problems config.Problems
+	for _, p := range c.Plugins {
+		if _, err := s.read(p); err != nil {
+			problems = append(problems, s.problem(p, err))
+		}
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	_, err = s.tables()
+	return err
+}
+
+// cacheDir is where compiled plugins are kept; empty if there is no place for them.
+func (s *Server) cacheDir() string {
+	if d := s.options.Tests.CacheDir; d != "" {
+		return d
+	}
+	if s.config.CacheDir != "" {
+		return s.config.CacheDir
+	}
+	d, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(d, "weir", "modules")
+}
+
+var errClosing = errors.New("the server is closing")

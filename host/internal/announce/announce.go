@@ -1,0 +1,128 @@
+// Package announce is the room that knows where players find a point.
+//
+// It owns the Book: the addresses under which enabled plugins offer renditions.
+// Manifests and the addresses of open listeners come in; the URLs of a point, best
+// first, go out, for announcer plugins to write documents of. It never writes a
+// document itself and never opens a socket.
+package announce
+
+import (
+	"cmp"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/weir-media/weir/host/internal/manifest"
+	"github.com/weir-media/weir/host/internal/point"
+)
+
+// Offer is what one plugin offers on one listener.
+type Offer struct {
+	Plugin   string
+	Listener string
+	Address  netip.AddrPort // of the listener
+	Plays    []manifest.Play
+}
+
+// Endpoint is one URL of a point.
+type Endpoint struct {
+	Plugin    string
+	Scheme    string
+	URL       string
+	Rendition string
+}
+
+// Book holds the offers in force. The zero Book is empty. It is safe for concurrent
+// use.
+type Book struct{ offers atomic.Pointer[[]Offer] }
+
+// Set replaces all offers.
+func (b *Book) Set(offers []Offer) { b.offers.Store(&offers) }
+
+// Endpoints gives the URLs of a point, best first: those of the listener that was
+// asked before others. authority is what the client called the server ("host:port" or
+// "host"); without one the listener's own address stands, or the loopback address
+// where it listens on all. Renditions that a live point does not have are left out;
+// before a source has come all are listed.
+func (b *Book) Endpoints(p *point.Point, authority, listener string) []Endpoint {
+	offers := b.offers.Load()
+	if offers == nil {
+		return nil
+	}
+	host := hostOf(authority)
+	has := p.Snapshot().Renditions
+	type ranked struct {
+		Endpoint
+		rank  int
+		other bool
+	}
+	var all []ranked
+	for _, o := range *offers {
+		for _, play := range o.Plays {
+			if len(has) > 0 && !slices.ContainsFunc(has, func(r *point.Rendition) bool { return r.Name() == play.Rendition }) {
+				continue
+			}
+			url := play.Scheme + "://" + at(host, o.Address) + "/" + escape(p.Name()) + play.Suffix
+			all = append(all, ranked{Endpoint{o.Plugin, play.Scheme, url, play.Rendition}, play.Rank, o.Listener != listener})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b ranked) int {
+		switch {
+		case a.other != b.other && b.other:
+			return -1
+		case a.other != b.other:
+			return 1
+		}
+		return cmp.Compare(b.rank, a.rank)
+	})
+	out := make([]Endpoint, 0, len(all))
+	for _, r := range all {
+		if !slices.ContainsFunc(out, func(e Endpoint) bool { return e.URL == r.URL }) {
+			out = append(out, r.Endpoint)
+		}
+	}
+	return out
+}
+
+func hostOf(authority string) string {
+	if host, _, err := net.SplitHostPort(authority); err == nil {
+		return host
+	}
+	if n := len(authority); n > 2 && authority[0] == '[' && authority[n-1] == ']' {
+		return authority[1 : n-1]
+	}
+	return authority
+}
+
+// at writes the host with the listener's port, which a URL needs unless it is the
+// scheme's own; writing it always is never wrong.
+func at(host string, a netip.AddrPort) string {
+	if host == "" {
+		addr := a.Addr()
+		if addr.IsUnspecified() {
+			if addr = netip.AddrFrom4([4]byte{127, 0, 0, 1}); a.Addr().Is6() {
+				addr = netip.IPv6Loopback()
+			}
+		}
+		host = addr.String()
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(a.Port())))
+}
+
+// escape writes a point's name as a URL path (RFC 3986, section 3.3).
+func escape(name string) string {
+	const hex = "0123456789ABCDEF"
+	var b []byte
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == '~', c == '/':
+			b = append(b, c)
+		default:
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,207 @@
+package point
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weir-media/weir/host/internal/stream"
+)
+
+// Options describe a point. They do not change during its life.
+type Options struct {
+	Name       string
+	URL        string        // the source that the host starts; empty for a pushed point
+	Buffer     time.Duration // how much of each rendition is kept
+	Grace      time.Duration // how long viewers wait for a source that left
+	MaxViewers int           // 0: no limit
+	MaxLag     time.Duration // how far a viewer may fall behind before its lag rule applies
+	Latency    time.Duration // how long packets may wait to be sent together
+	DropLate   bool          // a late viewer is closed, whatever its plugin asked for
+	MaxBytes   int           // memory of one rendition's log, bytes; 0: as stream.Options
+}
+
+// IsPush reports whether encoders push to the point.
+func (o Options) IsPush() bool { return o.URL == "" }
+
+// Watcher hears of changes of a point: its state, source and renditions. Changed is
+// called without the point's lock; it must not block.
+type Watcher interface{ Changed(p *Point) }
+
+// Point is a publishing point. It is safe for concurrent use. New makes one; Close
+// ends it.
+type Point struct {
+	options  Options
+	onReady  func(p *Point, r *Rendition)
+	mu       sync.Mutex
+	state    State
+	reason   string
+	source   *Feed
+	sources  uint64 // how many have fed it
+	set      []*Rendition
+	viewers  int
+	grace    *time.Timer
+	watchers []Watcher
+}
+
+// New makes an idle point. ready, which may be nil, is called for each rendition that
+// gets its first header, so that packagers can be started on it; it must not block.
+func New(o Options, ready func(p *Point, r *Rendition)) *Point {
+	p := &Point{options: o, onReady: ready, state: Idle}
+	if !o.IsPush() {
+		p.state = Waiting
+	}
+	return p
+}
+
+// Name is the point's name.
+func (p *Point) Name() string { return p.options.Name }
+
+// Options gives what the point was made with.
+func (p *Point) Options() Options { return p.options }
+
+// Snapshot is a point at one moment. Its slices are the caller's.
+type Snapshot struct {
+	Name       string
+	State      State
+	Reason     string
+	HasSource  bool
+	Source     string // who feeds it
+	Sources    uint64
+	Since      time.Time // of the source
+	Viewers    int
+	Renditions []*Rendition // sorted by name
+}
+
+// Snapshot gives the point as it is now.
+func (p *Point) Snapshot() Snapshot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := Snapshot{Name: p.options.Name, State: p.state, Reason: p.reason, Sources: p.sources, Viewers: p.viewers, Renditions: slices.Clone(p.set)}
+	if p.source != nil {
+		s.HasSource, s.Source, s.Since = true, p.source.owner, p.source.since
+	}
+	return s
+}
+
+// Rendition gives the point's rendition of that name.
+func (p *Point) Rendition(name string) (*Rendition, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := p.find(name); r != nil {
+		return r, nil
+	}
+	return nil, ErrNoSuch
+}
+
+func (p *Point) find(name string) *Rendition {
+	for _, r := range p.set {
+		if r.name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// Join reserves a viewer's place on a rendition. Leave gives it back.
+func (p *Point) Join(rendition string) (*Rendition, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.find(rendition)
+	switch {
+	case p.state == Draining:
+		return nil, ErrClosed
+	case r == nil:
+		return nil, ErrNoSuch
+	case r.Log.Header() == nil:
+		return nil, ErrNotReady
+	case p.options.MaxViewers > 0 && p.viewers >= p.options.MaxViewers:
+		return nil, ErrFull
+	}
+	p.viewers++
+	return r, nil
+}
+
+// Leave gives back a place that Join reserved.
+func (p *Point) Leave() {
+	p.mu.Lock()
+	p.viewers--
+	p.mu.Unlock()
+}
+
+// Watch adds a watcher; Unwatch removes it.
+func (p *Point) Watch(w Watcher) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !slices.Contains(p.watchers, w) {
+		p.watchers = append(slices.Clip(p.watchers), w)
+	}
+}
+
+// Unwatch removes a watcher.
+func (p *Point) Unwatch(w Watcher) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watchers = slices.DeleteFunc(slices.Clone(p.watchers), func(x Watcher) bool { return x == w })
+}
+
+// changed tells the watchers. It is called without the lock.
+func (p *Point) changed() {
+	p.mu.Lock()
+	watchers := p.watchers
+	p.mu.Unlock()
+	for _, w := range watchers {
+		w.Changed(p)
+	}
+}
+
+// Expect puts a point without a source into the state waiting, before one is started.
+func (p *Point) Expect() { p.rest(Waiting, "") }
+
+// Fail puts a point without a source into the state failed.
+func (p *Point) Fail(reason string) { p.rest(Failed, reason) }
+
+func (p *Point) rest(s State, reason string) {
+	p.mu.Lock()
+	if p.source == nil && p.state != Draining {
+		p.state, p.reason = s, reason
+	}
+	p.mu.Unlock()
+	p.changed()
+}
+
+// Close ends the point: its renditions end, so that viewers get what their rules say,
+// and nobody joins any more.
+func (p *Point) Close() {
+	p.mu.Lock()
+	p.state = Draining
+	p.stopGrace()
+	ended := p.dropRenditions()
+	p.mu.Unlock()
+	end(ended)
+	p.changed()
+}
+
+func (p *Point) stopGrace() {
+	if p.grace != nil {
+		p.grace.Stop()
+		p.grace = nil
+	}
+}
+
+func (p *Point) dropRenditions() []*Rendition {
+	gone := p.set
+	p.set = nil
+	return gone
+}
+
+// addRendition makes a rendition and puts it into the sorted set. The lock is held.
+func (p *Point) addRendition(name, from string) *Rendition {
+	r := &Rendition{name: name, from: from, point: p,
+		Log: stream.New(stream.Options{Window: p.options.Buffer, MaxBytes: p.options.MaxBytes})}
+	set := append(slices.Clone(p.set), r)
+	slices.SortFunc(set, func(a, b *Rendition) int { return strings.Compare(a.name, b.name) })
+	p.set = set
+	return r
+}

@@ -1,0 +1,75 @@
+package point
+
+import "github.com/weir-media/weir/host/internal/stream"
+
+// Rendition is a point's content in one wire form. Its Log has one writer: the feed
+// for what the source sends, the packager for what is made of another rendition.
+type Rendition struct {
+	Log   *stream.Log
+	name  string
+	from  string
+	point *Point
+}
+
+// Name is the rendition's name, "asf", "mmsh" …
+func (r *Rendition) Name() string { return r.name }
+
+// From is the rendition it is made of; empty for what the source sends.
+func (r *Rendition) From() string { return r.from }
+
+// Point is the point it belongs to.
+func (r *Rendition) Point() *Point { return r.point }
+
+// SetHeader sets the header that holds from the next packet on. Only the rendition's
+// writer calls it.
+func (r *Rendition) SetHeader(b []byte) {
+	old := r.Log.Header()
+	r.Log.SetHeader(b)
+	now := r.Log.Header()
+	if old == now || now == nil {
+		return
+	}
+	if old == nil && r.point.onReady != nil {
+		r.point.onReady(r.point, r)
+	}
+	r.point.changed()
+}
+
+// Derive makes rendition to, for a packager that reads from. It fails with ErrNoSuch
+// when from has left the point, and ErrBusy when to is there already.
+func (p *Point) Derive(from *Rendition, to string) (*Rendition, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.find(from.name) != from {
+		return nil, ErrNoSuch
+	}
+	if p.find(to) != nil {
+		return nil, ErrBusy
+	}
+	return p.addRendition(to, from.name), nil
+}
+
+// Remove ends a derived rendition whose packager is gone.
+func (p *Point) Remove(r *Rendition) {
+	p.mu.Lock()
+	set := p.set[:0:0]
+	for _, x := range p.set {
+		if x != r {
+			set = append(set, x)
+		}
+	}
+	p.set = set
+	p.mu.Unlock()
+	r.Log.End()
+	p.changed()
+}
+
+func end(set []*Rendition) {
+	for _, r := range set {
+		// A derived log is its packager's to end: it does so when it has read the
+		// last packet of the source's.
+		if r.from == "" {
+			r.Log.End()
+		}
+	}
+}

@@ -1,0 +1,247 @@
+package session
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/media"
+)
+
+// commit carries out one verdict that reserve has let pass. What goes wrong now (a
+// peer that has left, say) reaches the plugin as an event, not as an error.
+func (b *batch) commit(raw abi.Raw) {
+	s, rec := b.s, b.rec
+	switch raw.Op {
+	case abi.OpSetState:
+		_ = b.decode(raw, &rec.rest.state)
+		s.blob = append(s.blob[:0], rec.rest.state.Blob...)
+	case abi.OpConsume, abi.OpRetain, abi.OpNeed:
+		b.commitInput(raw)
+	case abi.OpWrite:
+		b.commitWrite(raw)
+	case abi.OpAccept:
+		s.links.x.accept(s)
+	case abi.OpHTTPResponse:
+		b.commitResponse(raw)
+	case abi.OpWatch:
+		_ = b.decode(raw, &rec.rest.watch)
+		p := s.r.room.point(string(rec.rest.watch.Point))
+		s.links.watched = append(s.links.watched, p)
+		p.Watch(s)
+		s.Changed(p)
+	case abi.OpAttach:
+		b.commitAttach(raw)
+	case abi.OpPublish:
+		b.commitPublish(raw)
+	case abi.OpFeed:
+		b.commitFeed(raw)
+	case abi.OpHeader, abi.OpPacket:
+		b.commitMedia(raw)
+	case abi.OpDocument:
+		b.commitDocument(raw)
+	case abi.OpDial:
+		b.commitDial(raw)
+	default:
+		b.commitSmall(raw)
+	}
+}
+
+func (b *batch) commitInput(raw abi.Raw) {
+	rec, s := b.rec, b.s
+	switch raw.Op {
+	case abi.OpConsume:
+		_ = b.decode(raw, &rec.consume)
+		s.conn(rec.consume.Conn).in.consume(rec.consume.Offset)
+		if p := s.links.parent; p != nil {
+			p.markReady() // it may have waited for room
+		}
+	case abi.OpRetain:
+		_ = b.decode(raw, &rec.retain)
+		c := s.conn(rec.retain.Conn)
+		c.retain, c.keeps = rec.retain.Offset, true
+	case abi.OpNeed:
+		_ = b.decode(raw, &rec.need)
+		in := s.conn(rec.need.Conn).in
+		in.mu.Lock()
+		in.need = need{int(rec.need.Bytes), append([]byte(nil), rec.need.Delimiter...)}
+		in.mu.Unlock()
+	}
+}
+
+func (b *batch) commitWrite(raw abi.Raw) {
+	_ = b.decode(raw, &b.rec.write)
+	pieces, _ := b.gather(&b.rec.write.Pieces)
+	out := join(pieces)
+	s := b.s
+	if v := s.links.view; v != nil {
+		v.write(out)
+		return
+	}
+	c := s.conn(b.rec.write.Conn)
+	if err := c.net.TryWrite(out); err != nil {
+		s.r.log.Info("write failed", "session", s.id, "peer", s.name, "error", err)
+		s.r.end(s, "write_overflow")
+	}
+}
+
+// join copies pieces into one slice of their own.
+func join(pieces [][]byte) []byte {
+	n := 0
+	for _, p := range pieces {
+		n += len(p)
+	}
+	out := make([]byte, 0, n)
+	for _, p := range pieces {
+		out = append(out, p...)
+	}
+	return out
+}
+
+func (b *batch) commitResponse(raw abi.Raw) {
+	_ = b.decode(raw, &b.rec.response)
+	resp := &b.rec.response
+	pieces, _ := b.gather(&resp.Pieces)
+	h := http.Header{}
+	for f := range resp.Fields.All() {
+		h.Add(string(f.Name), string(f.Value))
+	}
+	a := answer{status: int(resp.Status), header: h, body: join(pieces), flags: resp.Flags}
+	if b.joined != nil {
+		b.s.links.x.head = &a // the viewer's head; ATTACH follows
+		return
+	}
+	b.s.links.x.answer(a)
+}
+
+func (b *batch) commitMedia(raw abi.Raw) {
+	s := b.s
+	if raw.Op == abi.OpHeader {
+		_ = b.decode(raw, &b.rec.header)
+		pieces, _ := b.gather(&b.rec.header.Pieces)
+		h := join(pieces)
+		if p := s.links.pack; p != nil {
+			p.to.SetHeader(h)
+			return
+		}
+		s.setHeader(h)
+		return
+	}
+	k := &b.rec.packet
+	_ = b.decode(raw, k)
+	pieces, _ := b.gather(&k.Pieces)
+	pk := media.Packet{PTS: media.Time(k.PTS), DTS: media.Time(k.DTS), Track: k.Track, Tag: k.Tag}
+	if k.Flags&abi.PacketKey != 0 {
+		pk.Flags |= media.Key
+	}
+	if k.Flags&abi.PacketDiscontinuity != 0 {
+		pk.Flags |= media.Discontinuity
+	}
+	switch {
+	case s.links.pack != nil:
+		s.links.pack.to.Log.Append(pk, pieces...)
+	case s.links.pace != nil:
+		s.links.pace.add(pk, join(pieces))
+	default:
+		s.links.feed.Append(pk, pieces...)
+	}
+}
+
+func (b *batch) commitDocument(raw abi.Raw) {
+	_ = b.decode(raw, &b.rec.document)
+	d := &b.rec.document
+	pieces, _ := b.gather(&d.Pieces)
+	b.s.links.answer(documentAnswer{Type: string(d.Type), MaxAge: time.Duration(d.MaxAge) * time.Second, Body: join(pieces)})
+	b.s.links.answer = nil
+}
+
+func (b *batch) commitDial(raw abi.Raw) {
+	_ = b.decode(raw, &b.rec.rest.dial)
+	number := b.rec.rest.dial.Conn
+	for _, d := range b.dials {
+		if d.number == number {
+			b.s.dialed(d)
+			return
+		}
+	}
+}
+
+func (b *batch) commitSmall(raw abi.Raw) {
+	rest, s := &b.rec.rest, b.s
+	switch raw.Op {
+	case abi.OpResume:
+		s.links.view.resume()
+	case abi.OpDetach:
+		s.links.view.close()
+	case abi.OpSetTimer:
+		_ = b.decode(raw, &rest.timer)
+		s.setTimer(rest.timer.ID, time.Duration(rest.timer.After))
+	case abi.OpClose:
+		_ = b.decode(raw, &rest.close)
+		s.closeConn(rest.close.Conn, rest.close.Mode, string(rest.close.Reason))
+	case abi.OpMetric:
+		_ = b.decode(raw, &rest.metric)
+		s.r.room.metrics.Custom(s.r.name, string(rest.metric.Name), rest.metric.Delta)
+	}
+}
+
+func (s *Session) setTimer(id uint32, after time.Duration) {
+	if old, ok := s.timers[id]; ok {
+		s.r.timers.cancel(old)
+		delete(s.timers, id)
+	}
+	if after <= 0 {
+		return
+	}
+	if s.timers == nil {
+		s.timers = map[uint32]uint64{}
+	}
+	s.timers[id] = s.r.timers.add(s.r.room.now().Add(after), func() {
+		delete(s.timers, id)
+		s.enqueue(&abi.Timer{ID: id})
+	})
+}
+
+// closeConn carries out CLOSE; number 0 outside of an event about a connection means
+// the session.
+func (s *Session) closeConn(number uint32, mode abi.CloseMode, reason string) {
+	if reason == "" {
+		reason = "closed"
+	}
+	c := s.conn(number)
+	if number == 0 || c == nil || len(s.conns) == 1 {
+		s.r.endAs(s, mode, reason, reason)
+		return
+	}
+	c.close(mode)
+}
+
+func (c *conn) close(mode abi.CloseMode) {
+	if c.closed {
+		return
+	}
+	c.closed = true
+	if c.in != nil {
+		c.in.shut()
+	}
+	switch {
+	case c.file != nil:
+		_ = c.file.Close()
+	case c.net == nil:
+	case mode == abi.CloseReset:
+		c.net.Reject(nil)
+	case mode == abi.CloseFlush:
+		c.net.CloseAfterFlush()
+	default:
+		c.net.Close()
+	}
+}
+
+// afterwards ends what is over once the whole batch is done: an exchange that was
+// answered and has no viewer.
+func (b *batch) afterwards() {
+	s := b.s
+	if x := s.links.x; x != nil && b.response && s.links.view == nil {
+		s.r.end(s, "answered")
+	}
+}

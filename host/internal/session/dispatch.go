@@ -1,0 +1,272 @@
+package session
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/plugin"
+)
+
+// slowCall is the soft limit of one event: it is counted, not punished
+// (containment.md, "Limits").
+const slowCall = 5 * time.Millisecond
+
+// dispatch makes one frame of what is ready, calls the plugin and applies its answer.
+// It reports whether there was anything to do. Runner.
+func (r *Runner) dispatch() bool {
+	r.mu.Lock()
+	batch := append(r.scratch.batch[:0], r.ready...)
+	r.ready = r.ready[:0]
+	r.mu.Unlock()
+	r.scratch.batch = batch
+	if len(batch) == 0 {
+		return false
+	}
+	for _, s := range batch {
+		s.inbox.ready.Store(false)
+	}
+	if !r.ensureInstance() {
+		for _, s := range batch {
+			if !s.inbox.over.Load() {
+				r.end(s, "plugin_failed")
+			}
+		}
+		return true
+	}
+	taken := r.build(batch)
+	if len(taken) == 0 {
+		return true
+	}
+	r.run(taken)
+	for _, s := range taken {
+		r.again(s)
+	}
+	return true
+}
+
+// again puts a session back onto the ready list when it has more to be told.
+func (r *Runner) again(s *Session) {
+	if !s.inbox.over.Load() && s.peek() {
+		r.markReady(s)
+	}
+}
+
+// build fills the frame with one event for each session that has one. Sessions that
+// find no room stay ready.
+func (r *Runner) build(batch []*Session) []*Session {
+	sc := &r.scratch
+	sc.w.Reset(sc.frame[:r.inst.Inbox()])
+	taken := sc.taken[:0]
+	for _, s := range batch {
+		if len(taken) == abi.MaxFrameEvents {
+			r.markReady(s)
+			continue
+		}
+		if !s.peek() {
+			continue
+		}
+		if s.cur.input.kind == stuck {
+			r.log.Warn("session ended: its plugin consumes nothing of a full delivery", "session", s.id, "peer", s.name)
+			r.end(s, "input_overflow")
+			continue
+		}
+		mark, n := sc.w.Mark()
+		if r.put(s) != nil {
+			sc.w.Truncate(mark, n)
+			if len(taken) == 0 {
+				r.log.Error("event does not fit into the plugin's inbox", "event", s.cur.event.Op(), "session", s.id)
+				r.end(s, "event_too_big")
+				continue
+			}
+			r.markReady(s)
+			continue
+		}
+		taken = append(taken, s)
+	}
+	sc.taken = taken
+	return taken
+}
+
+// put writes a session's state and current event into the frame.
+func (r *Runner) put(s *Session) error {
+	now := r.room.now()
+	h := s.cur.event.EventHead()
+	h.UnixNano, h.MonoNano = now.UnixNano(), int64(now.Sub(r.room.started))
+	for i := 0; i < len(h.Entropy); i += 8 {
+		binary.LittleEndian.PutUint64(h.Entropy[i:], r.entropy.Uint64())
+	}
+	if len(s.blob) > 0 {
+		st := &r.scratch.state
+		*st = abi.State{Head: *h, Blob: s.blob, Schema: []byte(r.Generation().Manifest().State.Schema)}
+		if err := r.scratch.w.Put(s.id, 0, st); err != nil {
+			return err
+		}
+	}
+	return r.scratch.w.Put(s.id, 0, s.cur.event)
+}
+
+// run calls the plugin with the frame. When the call faults, each session's event is
+// tried alone on a fresh instance, so that only the guilty one pays.
+func (r *Runner) run(taken []*Session) {
+	verdicts, fault := r.call(r.scratch.w.Bytes(), taken)
+	if fault == nil {
+		fault = r.collect(verdicts, taken)
+	}
+	if fault == nil {
+		for i, s := range taken {
+			s.take()
+			r.answer(s, r.scratch.verdict.of(i))
+		}
+		return
+	}
+	r.discard(fault)
+	if len(taken) == 1 {
+		r.guilty(taken[0], fault)
+		return
+	}
+	r.alone(append([]*Session(nil), taken...))
+}
+
+// alone tries each session's event by itself.
+func (r *Runner) alone(suspects []*Session) {
+	for _, s := range suspects {
+		if s.inbox.over.Load() {
+			continue
+		}
+		if !r.ensureInstance() {
+			r.end(s, "plugin_failed")
+			continue
+		}
+		if one := r.build([]*Session{s}); len(one) == 1 {
+			r.run([]*Session{s})
+		}
+	}
+}
+
+func (r *Runner) call(frame []byte, taken []*Session) ([]byte, *plugin.Fault) {
+	limits := r.Generation().Limits()
+	began := time.Now()
+	verdicts, fault := r.inst.Call(limits.Frame(len(taken)), frame)
+	took := time.Since(began)
+	r.counts.calls.Add(1)
+	r.counts.events.Add(uint64(len(taken)))
+	r.counts.callNanos.Add(int64(took))
+	if took > slowCall {
+		r.counts.slow.Add(1)
+	}
+	r.room.metrics.Called(r.name, took, len(taken))
+	if fault != nil && len(taken) == 1 && fault.During == "" {
+		fault.During = taken[0].cur.event.Op().String()
+	}
+	return verdicts, fault
+}
+
+// collect sorts a frame of verdicts by session.
+func (r *Runner) collect(frame []byte, taken []*Session) *plugin.Fault {
+	if err := r.scratch.verdict.collect(&r.scratch.reader, frame, taken); err != nil {
+		f := &plugin.Fault{Plugin: r.name, Generation: r.Generation().Number(), Kind: plugin.BadBatch, Cause: err}
+		if errors.Is(err, errForeign) {
+			f.Kind = plugin.ForeignSession
+		}
+		if len(taken) == 1 {
+			f.During = taken[0].cur.event.Op().String()
+		}
+		return f
+	}
+	return nil
+}
+
+// discard drops an instance that can no longer be trusted.
+func (r *Runner) discard(f *plugin.Fault) {
+	if f.Fatal() || f.Kind != plugin.Protocol {
+		r.dropInstance()
+	}
+}
+
+// guilty ends the one session whose event alone made the plugin fail. A packager
+// only skips the packets.
+func (r *Runner) guilty(s *Session, f *plugin.Fault) {
+	r.counts.faults.Add(1)
+	r.counts.lastFault.Store(&FaultReport{At: r.room.now(), Session: s.id, Peer: s.name, Fault: f})
+	r.room.metrics.Faulted(r.name, f.Kind.String())
+	r.log.Error("plugin fault", "kind", f.Kind.String(), "session", s.id, "peer", s.name, "point", s.on, "fault", f.Error())
+	r.log.Debug("plugin fault in full", "fault", fmt.Sprintf("%+v", f))
+	r.room.event("fault", r.name, s, f.Error())
+	s.take()
+	if s.kind == kindPackager && s.links.pack.forgive() {
+		return
+	}
+	r.end(s, "fault_"+f.Kind.String())
+}
+
+// answer applies one session's batch.
+func (r *Runner) answer(s *Session, batch []abi.Raw) {
+	if s.inbox.over.Load() {
+		return
+	}
+	during := s.cur.event.Op()
+	if refusal := r.apply(s, batch); refusal != nil {
+		r.refused(s, refusal, during)
+	} else {
+		s.refuse = 0
+	}
+	for _, c := range s.conns {
+		if c.in != nil {
+			c.in.settle(c.retain, c.keeps)
+		}
+	}
+	r.settle(s)
+}
+
+// maxRefused is how many batches in a row a session may have refused (chosen: one for
+// the mistake, one for a bad apology).
+const maxRefused = 3
+
+func (r *Runner) refused(s *Session, x *refusal, during abi.Op) {
+	if x.fault != nil {
+		r.guiltyBatch(s, x.fault)
+		return
+	}
+	r.counts.refused.Add(1)
+	r.room.metrics.Refused(r.name, x.code.String())
+	r.log.Info("verdict refused", "verdict", x.op, "code", x.code.String(), "why", x.text, "session", s.id, "peer", s.name, "point", s.on)
+	if s.refuse++; s.refuse >= maxRefused {
+		r.end(s, "refused")
+		return
+	}
+	s.enqueue(&abi.Refused{Verdict: uint32(x.index), Code: x.code, Text: []byte(x.text), During: during})
+}
+
+// guiltyBatch ends a session whose batch breaks the contract. The instance is whole.
+func (r *Runner) guiltyBatch(s *Session, f *plugin.Fault) {
+	f.Plugin, f.Generation = r.name, r.Generation().Number()
+	if f.During == "" {
+		f.During = s.cur.event.Op().String()
+	}
+	s.cur.from = fromNowhere // taken already
+	r.guilty(s, f)
+}
+
+// settle ends a session that has nothing left to do.
+func (r *Runner) settle(s *Session) {
+	if s.inbox.over.Load() {
+		return
+	}
+	switch e := s.cur.event.(type) {
+	case *abi.End:
+		if e.Reason != abi.EndLoop && s.links.view == nil {
+			r.endPaced(s, "peer_closed")
+		}
+	case *abi.Detached:
+		r.end(s, string(e.Reason))
+	case *abi.Stop:
+		if s.kind == kindExchange || s.kind == kindRaw || s.kind == kindSource {
+			r.end(s, "stopped")
+		}
+	case *abi.DocumentRequest:
+		r.end(s, "answered")
+	}
+}

@@ -1,0 +1,107 @@
+package session
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/manifest"
+	"github.com/weir-media/weir/host/internal/netio"
+	"github.com/weir-media/weir/host/internal/point"
+)
+
+// documentAnswer is an announcement, or why there is none.
+type documentAnswer struct {
+	Type   string
+	MaxAge time.Duration
+	Body   []byte
+	Err    error
+}
+
+// Announcement has a plugin write a document about a point, for a client that asked
+// for authority on a listener (both may be empty).
+func (room *Room) Announcement(format, name, authority, listener string) (mediaType string, body []byte, err error) {
+	p := room.point(name)
+	if p == nil {
+		return "", nil, fmt.Errorf("announce %s: there is no point %q", format, name)
+	}
+	r := room.announcer(format)
+	if r == nil {
+		return "", nil, fmt.Errorf("announce %s: no running plugin writes it; known formats: %s", format, strings.Join(room.formats(), ", "))
+	}
+	a := r.announce(format, p, authority, listener)
+	return a.Type, a.Body, a.Err
+}
+
+func (room *Room) announcer(format string) *Runner {
+	for _, r := range room.Runners() {
+		if g := r.Generation(); g != nil && r.State().Phase == Running {
+			for _, d := range g.Manifest().Documents {
+				if d.Format == format {
+					return r
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (room *Room) formats() []string {
+	var all []string
+	for _, r := range room.Runners() {
+		if g := r.Generation(); g != nil {
+			for _, d := range g.Manifest().Documents {
+				all = append(all, d.Format)
+			}
+		}
+	}
+	return all
+}
+
+// announce asks the plugin in a session of its own and waits for the answer.
+func (r *Runner) announce(format string, p *point.Point, authority, listener string) documentAnswer {
+	s := r.newSession(kindDocument, format)
+	s.on = p.Name()
+	answered := make(chan documentAnswer, 1)
+	s.links.answer = func(a documentAnswer) { answered <- a }
+	e := &abi.DocumentRequest{Format: []byte(format), Point: summarize(p, p.Name(), false)}
+	r.room.options.Endpoints(p, authority, listener, &e.Endpoints)
+	r.add(s)
+	s.enqueue(e)
+	select {
+	case a := <-answered:
+		return a
+	case <-r.done:
+		return documentAnswer{Err: errors.New("the server is closing")}
+	}
+}
+
+// serveDocument answers GET and HEAD of an announcement, with caching.
+func (f *Front) serveDocument(x *netio.Exchange, r *Runner, m manifest.Match) {
+	p := f.room.point(m.Point)
+	if p == nil {
+		respond(x, textAnswer(http.StatusNotFound, fmt.Sprintf("there is no point %q on this server", m.Point)))
+		return
+	}
+	a := r.announce(m.Document, p, x.Request.Host, x.Listener)
+	if a.Err != nil {
+		respond(x, textAnswer(http.StatusServiceUnavailable, a.Err.Error()))
+		return
+	}
+	sum := sha256.Sum256(a.Body)
+	etag := `"` + hex.EncodeToString(sum[:8]) + `"`
+	h := http.Header{"Content-Type": {a.Type}, "Etag": {etag}, "Cache-Control": {fmt.Sprintf("max-age=%d", int(a.MaxAge.Seconds()))}}
+	if a.MaxAge == 0 {
+		h.Set("Cache-Control", "no-cache")
+	}
+	if x.Request.Header.Get("If-None-Match") == etag {
+		_ = x.Respond(http.StatusNotModified, h, nil, false)
+		return
+	}
+	_ = x.Respond(http.StatusOK, h, [][]byte{a.Body}, false)
+}

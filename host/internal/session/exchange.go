@@ -1,0 +1,134 @@
+package session
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/netio"
+)
+
+// exchange is the HTTP side of a session. The request's goroutine waits on done; the
+// runner answers, accepts or hijacks.
+type exchange struct {
+	x    *netio.Exchange
+	conn *netio.Conn // once the body was accepted
+	head *answer     // of a viewer, between HTTP_RESPONSE and ATTACH
+	out  *answer     // what the request's goroutine is to send
+	over bool
+	done chan struct{}
+}
+
+// answer is an HTTP response with all its bytes copied.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	flags  abi.ResponseFlags
+}
+
+// isOpen reports whether the exchange can still be answered.
+func (x *exchange) isOpen() bool { return !x.over }
+
+func (x *exchange) canAccept() bool { return !x.over && x.conn == nil }
+
+// answer sends a response: through net/http while it has the request, else on the
+// hijacked connection.
+func (x *exchange) answer(a answer) {
+	if x.over {
+		return
+	}
+	x.over = true
+	if x.conn == nil {
+		x.out = &a
+		close(x.done)
+		return
+	}
+	b, err := x.x.Head(a.status, a.header, int64(len(a.body)))
+	if err != nil {
+		x.conn.Close()
+		return
+	}
+	b = append(b, a.body...)
+	if a.flags&abi.ResponseReset != 0 {
+		x.conn.Reject(b)
+		return
+	}
+	if x.conn.TryWrite(b) != nil {
+		x.conn.Close()
+		return
+	}
+	x.conn.CloseAfterFlush()
+}
+
+func (x *exchange) answerText(status int, text string) {
+	x.answer(textAnswer(status, text))
+}
+
+func textAnswer(status int, text string) answer {
+	h := http.Header{"Content-Type": {"text/plain; charset=utf-8"}}
+	return answer{status: status, header: h, body: []byte(text + "\n"), flags: abi.ResponseClose | abi.ResponseReset}
+}
+
+// abandon ends an exchange that nobody has answered.
+func (x *exchange) abandon() {
+	if x.over {
+		return
+	}
+	x.over = true
+	if x.conn != nil {
+		x.conn.Close()
+		return
+	}
+	close(x.done)
+}
+
+// hijack takes the connection from the HTTP server.
+func (x *exchange) hijack() error {
+	c, err := x.x.Hijack()
+	if err != nil {
+		return err
+	}
+	x.conn = c
+	close(x.done)
+	return nil
+}
+
+// accept takes the request's body: it becomes the input of the session's connection.
+func (x *exchange) accept(s *Session) {
+	if err := x.hijack(); err != nil {
+		s.r.end(s, "peer_closed")
+		return
+	}
+	if err := x.conn.Continue(); err != nil {
+		s.r.end(s, "peer_closed")
+		return
+	}
+	c := s.conns[0]
+	c.net = x.conn
+	c.in = newInlet(s.markReady)
+	s.r.room.readers.Go(func() { pump(c.net, c.in) })
+}
+
+// readSize is how much one read asks for (chosen: a fast encoder's 5 ms).
+const readSize = 64 << 10
+
+// pump reads a connection into an inlet until its end.
+func pump(from io.Reader, in *inlet) {
+	b := make([]byte, readSize)
+	for {
+		n, err := from.Read(b)
+		if n > 0 && !in.write(b[:n]) {
+			return
+		}
+		if err != nil {
+			reason := abi.EndReset
+			if errors.Is(err, io.EOF) {
+				reason = abi.EndClosed
+			}
+			in.finish(reason)
+			return
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package session
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/manifest"
+	"github.com/weir-media/weir/host/internal/netio"
+)
+
+// answerTimeout is how long a plugin may leave a request unanswered (chosen: twice the
+// longest poll in use).
+const answerTimeout = 30 * time.Second
+
+// Front receives what a listener accepts and opens sessions for it. SetTable may be
+// called at any time.
+type Front struct {
+	room  *Room
+	table atomic.Pointer[manifest.Table]
+}
+
+// NewFront makes the handler of one listener.
+func (room *Room) NewFront() *Front { return &Front{room: room} }
+
+// SetTable replaces the routes.
+func (f *Front) SetTable(t *manifest.Table) { f.table.Store(t) }
+
+// ServeRaw opens a session for a connection whose first bytes matched a plugin's
+// pattern; it lasts as long as the connection can be read.
+func (f *Front) ServeRaw(c *netio.Conn, plugin string) {
+	r := f.room.Runner(plugin)
+	if r == nil || r.State().Phase != Running {
+		c.Close()
+		return
+	}
+	s := r.newSession(kindRaw, c.Remote().String())
+	in := newInlet(s.markReady)
+	s.conns = []*conn{{number: 1, in: in, net: c}}
+	r.add(s)
+	s.enqueue(&abi.ConnOpen{Head: abi.Head{Conn: 1}, Listener: []byte(c.Listener()), Local: []byte(c.Local().String()), Remote: []byte(c.Remote().String())})
+	pump(c, in)
+}
+
+// ServeExchange routes a request to its plugin and waits for the answer.
+func (f *Front) ServeExchange(x *netio.Exchange) {
+	q := x.Request
+	m, ok := f.table.Load().Match(q.Method, q.URL.Path, q.UserAgent(), func(p string) bool { return f.room.point(p) != nil })
+	if !ok {
+		f.nobody(x, m)
+		return
+	}
+	r := f.room.Runner(m.Plugin)
+	if st := r.State(); st.Phase != Running {
+		text := fmt.Sprintf("the plugin %s, which answers %s %s, is %s", r.name, q.Method, q.URL.Path, st.Phase)
+		if st.Reason != "" && st.Phase != Failed {
+			text += ": " + st.Reason
+		}
+		h := http.Header{"Retry-After": {"5"}}
+		respond(x, withHeader(textAnswer(http.StatusServiceUnavailable, text), h))
+		f.room.log.Info("request refused", "plugin", r.name, "phase", string(st.Phase), "peer", x.Remote.String(), "method", q.Method, "path", q.URL.Path)
+		return
+	}
+	if m.Document != "" {
+		f.serveDocument(x, r, m)
+		return
+	}
+	s := r.openExchange(x, m)
+	select {
+	case <-s.links.x.done:
+	case <-q.Context().Done():
+		r.post(func() { r.end(s, "peer_closed") })
+	case <-r.done:
+		return
+	}
+	select {
+	case <-s.links.x.done:
+	case <-r.done:
+		return
+	}
+	if out := s.links.x.out; out != nil {
+		respond(x, *out)
+	}
+}
+
+func withHeader(a answer, h http.Header) answer {
+	for k, v := range h {
+		a.header[k] = v
+	}
+	return a
+}
+
+// respond sends an answer through net/http. Errors are the client's leaving.
+func respond(x *netio.Exchange, a answer) {
+	_ = x.Respond(a.status, a.header, [][]byte{a.body}, a.flags&(abi.ResponseClose|abi.ResponseReset) != 0)
+}
+
+// nobody answers a request that no plugin takes.
+func (f *Front) nobody(x *netio.Exchange, m manifest.Match) {
+	if len(m.Allowed) > 0 {
+		a := textAnswer(http.StatusMethodNotAllowed, "this address takes "+strings.Join(m.Allowed, ", "))
+		respond(x, withHeader(a, http.Header{"Allow": {strings.Join(m.Allowed, ", ")}}))
+		return
+	}
+	respond(x, textAnswer(http.StatusNotFound, "nothing is at "+x.Request.URL.Path+" on this server"))
+}
+
+// openExchange opens a session for a request.
+func (r *Runner) openExchange(x *netio.Exchange, m manifest.Match) *Session {
+	s := r.newSession(kindExchange, x.Remote.String())
+	s.on = m.Point
+	s.links.x = &exchange{x: x, done: make(chan struct{})}
+	s.conns = []*conn{{number: 1}}
+	r.add(s)
+	r.post(func() {
+		t := r.timers.add(r.room.now().Add(answerTimeout), func() {
+			if s.links.x.canAccept() {
+				r.end(s, "timeout")
+			}
+		})
+		s.timers = map[uint32]uint64{answerTimer: t}
+	})
+	s.enqueue(r.request(x, m))
+	return s
+}
+
+// answerTimer is the number of the host's own timer in a session's table; a plugin
+// may overwrite it without harm.
+const answerTimer = 1 << 31
+
+func (r *Runner) request(x *netio.Exchange, m manifest.Match) *abi.HTTPRequest {
+	q := x.Request
+	e := &abi.HTTPRequest{
+		Head:     abi.Head{Conn: 1},
+		Route:    []byte(m.Route),
+		Method:   []byte(q.Method),
+		Path:     []byte(q.URL.Path),
+		Query:    []byte(q.URL.RawQuery),
+		Host:     []byte(q.Host),
+		Proto:    uint16(q.ProtoMajor*10 + q.ProtoMinor),
+		Body:     abi.BodyKind(x.BodyKind()),
+		Listener: []byte(x.Listener),
+		Local:    []byte(x.Local.String()),
+		Remote:   []byte(x.Remote.String()),
+	}
+	if x.ExpectContinue() {
+		e.Expect = 1
+	}
+	if q.ContentLength > 0 {
+		e.Length = uint64(q.ContentLength)
+	}
+	for name, values := range q.Header {
+		for _, v := range values {
+			e.Fields.Add([]byte(name), []byte(v))
+		}
+	}
+	if m.Point != "" {
+		e.Point = summarize(r.room.point(m.Point), m.Point, false)
+	}
+	return e
+}

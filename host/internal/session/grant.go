@@ -1,0 +1,18 @@
+package session
+
+import "path"
+
+// Grant is what plugins.yaml allows a plugin, already cut down to what its manifest
+// asks. A nil function allows nothing.
+type Grant struct {
+	Attach  func(point string) bool // may its viewers be attached to the point?
+	Publish func(point string) bool // may it feed the point?
+	Read    func(file string) bool  // may it read the file, a path below the configuration's folder?
+}
+
+func (g Grant) attaches(point string) bool  { return g.Attach != nil && g.Attach(point) }
+func (g Grant) publishes(point string) bool { return g.Publish != nil && g.Publish(point) }
+
+func (g Grant) reads(file string) bool {
+	return g.Read != nil && path.Clean(file) == file && g.Read(file)
+}

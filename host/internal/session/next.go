@@ -1,0 +1,114 @@
+package session
+
+import (
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/point"
+)
+
+// peek chooses the session's next event and leaves it in s.cur. Nothing is taken yet:
+// an event whose call fails is chosen again.
+func (s *Session) peek() bool {
+	s.cur = current{}
+	if s.inbox.over.Load() {
+		return false
+	}
+	return s.peekQueue() || s.peekInput() || s.peekPackets()
+}
+
+func (s *Session) peekQueue() bool {
+	s.inbox.mu.Lock()
+	defer s.inbox.mu.Unlock()
+	if len(s.inbox.queue) > 0 {
+		s.cur = current{event: s.inbox.queue[0], from: fromQueue}
+		return true
+	}
+	for _, p := range s.links.watched {
+		if s.inbox.points[p] {
+			s.cur = current{event: &abi.Point{Summary: summarize(p, p.Name(), true)}, from: fromPoint}
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Session) peekInput() bool {
+	if s.links.child != nil && s.links.child.conns[0].in.full() {
+		return false // the child's consumption makes this session ready again
+	}
+	for _, c := range s.conns {
+		if c.in == nil || c.closed || (s.links.pace != nil && s.links.pace.ahead()) {
+			continue
+		}
+		d := c.in.next()
+		switch d.kind {
+		case input:
+			e := &s.data
+			*e = abi.Data{Offset: d.offset, Bytes: d.bytes}
+			if d.last {
+				e.Flags = abi.DataLast
+			}
+			e.Conn = c.number
+			s.cur = current{event: e, from: fromInput, conn: c, input: d}
+			return true
+		case inputEnd, stuck:
+			e := &abi.End{Reason: d.reason, Offset: d.offset}
+			e.Conn = c.number
+			s.cur = current{event: e, from: fromInput, conn: c, input: d}
+			return true
+		}
+	}
+	return false
+}
+
+// take notes that the current event was answered, or is given up.
+func (s *Session) take() {
+	switch s.cur.from {
+	case fromQueue:
+		s.inbox.mu.Lock()
+		s.inbox.queue = s.inbox.queue[1:]
+		s.inbox.mu.Unlock()
+	case fromPoint:
+		s.inbox.mu.Lock()
+		for _, p := range s.links.watched {
+			if p.Name() == string(s.cur.event.(*abi.Point).Summary.Name) {
+				delete(s.inbox.points, p)
+			}
+		}
+		s.inbox.mu.Unlock()
+	case fromInput:
+		s.cur.conn.in.delivered(s.cur.input)
+	case fromPackets, fromHeader:
+		s.links.pack.take(s.cur.from)
+	}
+}
+
+// summarize describes a point to a plugin. A nil point is unknown.
+func summarize(p *point.Point, name string, withHeaders bool) abi.PointSummary {
+	sum := abi.PointSummary{Name: []byte(name)}
+	if p == nil {
+		return sum
+	}
+	snap := p.Snapshot()
+	sum.State = abi.PointState(snap.State)
+	sum.Reason = []byte(snap.Reason)
+	if snap.HasSource {
+		sum.HasSource = 1
+	}
+	sum.SourceGeneration = snap.Sources
+	sum.Viewers = uint32(snap.Viewers)
+	sum.MaxViewers = uint32(p.Options().MaxViewers)
+	if p.Options().IsPush() {
+		sum.Push = 1
+	}
+	for _, r := range snap.Renditions {
+		d := abi.Rendition{Name: []byte(r.Name())}
+		if h := r.Log.Header(); h != nil {
+			d.Generation, d.HeaderSize = h.Generation, uint32(len(h.Bytes))
+			if withHeaders && len(h.Bytes) <= abi.MaxPointHeader {
+				d.Header = h.Bytes
+			}
+		}
+		sum.Renditions.Add(d)
+	}
+	return sum
+}

@@ -1,0 +1,189 @@
+package session
+
+import (
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/manifest"
+	"github.com/weir-media/weir/host/internal/media"
+	"github.com/weir-media/weir/host/internal/point"
+	"github.com/weir-media/weir/host/internal/stream"
+)
+
+const (
+	maxNotes     = 128      // packets that one PACKETS brings (chosen)
+	maxNoteBytes = 64 << 10 // of payload and notes in one PACKETS (chosen)
+	maxForgiven  = 8        // faults in a row that a packager survives (chosen)
+)
+
+// packing is a packager's work: it reads one rendition and writes another.
+type packing struct {
+	s       *Session
+	from    *point.Rendition
+	to      *point.Rendition
+	payload manifest.Payload
+	cursor  stream.Cursor
+	after   stream.Cursor // where the cursor stands once the current event is answered
+	window  []media.Packet
+	head    *media.Header // that PACKAGE last told of
+	notes   abi.Packets   // reused for each PACKETS
+	faults  int
+	begun   bool
+}
+
+// startPackager has the runner's plugin make rendition k.To of from. It may be called
+// by any goroutine.
+func (r *Runner) startPackager(p *point.Point, from *point.Rendition, k manifest.Package) {
+	to, err := p.Derive(from, k.To)
+	if err != nil {
+		r.log.Debug("packager not started", "point", p.Name(), "from", from.Name(), "to", k.To, "why", err)
+		return
+	}
+	s := r.newSession(kindPackager, from.Name()+"→"+k.To)
+	s.on = p.Name()
+	// All of the window is packaged, so that a plugin enabled during a broadcast has
+	// something to burst from.
+	oldest, _ := from.Log.Bounds()
+	s.links.pack = &packing{s: s, from: from, to: to, payload: k.Payload,
+		cursor: from.Log.Cursor(stream.Start{Mode: stream.StartSeq, Seq: oldest})}
+	r.add(s)
+	from.Log.AddWaker(s)
+	s.markReady()
+}
+
+// Wake notes that the source rendition has grown or ended.
+func (s *Session) Wake(*stream.Log) { s.markReady() }
+
+// header gives the source rendition's header for the packets at hand.
+func (p *packing) header() []byte {
+	if p.head == nil {
+		return nil
+	}
+	return p.head.Bytes
+}
+
+// peekPackets chooses PACKAGE when the header is new, else PACKETS.
+func (s *Session) peekPackets() bool {
+	p := s.links.pack
+	if p == nil {
+		return false
+	}
+	if !p.begun {
+		h := p.cursor.Header()
+		if h == nil {
+			h = p.from.Log.Header()
+		}
+		if h == nil {
+			return p.checkEnd()
+		}
+		return p.peekHeader(h)
+	}
+	p.after = p.cursor
+	p.window = p.window[:0]
+	notes := &p.notes
+	notes.Packets.Reset()
+	for len(p.window) < maxNotes && notes.Packets.Size() < maxNoteBytes {
+		k, st := p.after.Next()
+		if st == stream.Overrun {
+			p.after.SkipToKey()
+			continue
+		}
+		if st != stream.More {
+			break
+		}
+		p.window = append(p.window, k)
+		notes.Packets.Add(p.note(k))
+	}
+	if len(p.window) == 0 {
+		return p.checkStatus()
+	}
+	s.cur = current{event: notes, from: fromPackets}
+	return true
+}
+
+// checkStatus looks why the cursor gives no packet.
+func (p *packing) checkStatus() bool {
+	c := p.cursor
+	if _, st := c.Next(); st == stream.HeaderChange {
+		return p.peekHeader(c.TakeHeader())
+	}
+	return p.checkEnd()
+}
+
+func (p *packing) checkEnd() bool {
+	c := p.cursor
+	if _, st := c.Next(); st == stream.Ended {
+		p.s.r.post(func() { p.s.r.end(p.s, "source_end") })
+	}
+	return false
+}
+
+func (p *packing) peekHeader(h *media.Header) bool {
+	if h == nil {
+		return false
+	}
+	p.head = h
+	e := &abi.Package{Point: []byte(p.to.Point().Name()), From: []byte(p.from.Name()), To: []byte(p.to.Name()), Generation: h.Generation}
+	if len(h.Bytes) <= abi.MaxPointHeader {
+		e.Header = h.Bytes
+	}
+	p.s.cur = current{event: e, from: fromHeader}
+	return true
+}
+
+func (p *packing) note(k media.Packet) abi.PacketNote {
+	n := abi.PacketNote{Sequence: k.Seq, PTS: int64(k.PTS), DTS: int64(k.DTS), Track: k.Track, Tag: k.Tag, Size: uint32(len(k.Bytes))}
+	if k.Flags.Has(media.Key) {
+		n.Flags |= abi.PacketKey
+	}
+	if k.Flags.Has(media.Discontinuity) {
+		n.Flags |= abi.PacketDiscontinuity
+	}
+	switch {
+	case p.payload == manifest.PayloadAll:
+		n.Bytes = k.Bytes
+	case p.payload > 0:
+		n.Bytes = k.Bytes[:min(int(p.payload), len(k.Bytes))]
+	}
+	return n
+}
+
+// take notes that the current event was answered or given up.
+func (p *packing) take(from origin) {
+	if from == fromHeader {
+		p.begun = true
+		p.cursor.TakeHeader()
+		return
+	}
+	p.cursor = p.after
+}
+
+// forgive reports whether a packager goes on after a fault; the packets are skipped.
+func (p *packing) forgive() bool {
+	p.faults++
+	return p.begun && p.faults < maxForgiven
+}
+
+// span gives the bytes of a source packet that a piece marks.
+func (p *packing) span(x abi.Piece) ([]byte, bool) {
+	if len(p.window) == 0 || x.Packet < p.window[0].Seq {
+		return nil, false
+	}
+	for i := range p.window {
+		k := &p.window[i]
+		if k.Seq != x.Packet {
+			continue
+		}
+		size := uint64(len(k.Bytes))
+		if x.Offset > size {
+			return nil, false
+		}
+		n := uint64(x.Length)
+		if n == 0 {
+			n = size - x.Offset
+		}
+		if n > size-x.Offset {
+			return nil, false
+		}
+		return k.Bytes[x.Offset : x.Offset+n], true
+	}
+	return nil, false
+}

@@ -1,0 +1,130 @@
+package session
+
+import (
+	"strings"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/point"
+)
+
+// commitPublish makes the session a source: its child, a session of the plugin that
+// parses the format, feeds the point.
+func (b *batch) commitPublish(raw abi.Raw) {
+	u, s := &b.rec.publish, b.s
+	_ = b.decode(raw, u)
+	format := strings.TrimPrefix(string(u.Format), "bytes:")
+	prior, err := b.feed.Open(rendition(b.format, format))
+	if err != nil { // the point was closed since reserve
+		b.feed.Close("refused")
+		s.enqueue(&abi.Stop{Reason: abi.StopPoint, Text: []byte(err.Error())})
+		return
+	}
+	s.on = b.feed.Point().Name()
+	child := b.format.newSession(kindFormat, s.r.name+" "+s.name)
+	child.on = s.on
+	child.conns = []*conn{{number: 1, in: newInlet(child.markReady)}}
+	child.links.feed, child.links.parent = b.feed, s
+	if u.Flags&abi.PublishPace != 0 {
+		child.links.pace = &pacer{s: child}
+	}
+	s.links.child = child
+	b.feed = nil
+	b.format.add(child)
+	child.enqueue(published(child.links.feed, prior))
+	s.r.log.Info("source attached", "point", s.on, "format", format, "source", s.name, "plugin", s.r.name)
+	s.r.room.event("source", s.r.name, s, format)
+}
+
+// rendition is the name under which a format plugin's packets are offered.
+func rendition(r *Runner, format string) string {
+	if g := r.Generation(); g != nil && len(g.Manifest().Produces) == 1 {
+		return g.Manifest().Produces[0]
+	}
+	return format
+}
+
+func published(f *point.Feed, prior point.Prior) *abi.Published {
+	return &abi.Published{
+		Head:             abi.Head{Conn: 1},
+		Point:            []byte(f.Point().Name()),
+		Rendition:        []byte(f.Rendition().Name()),
+		SourceGeneration: prior.Sources,
+		NextSequence:     prior.NextSeq,
+		NextTime:         int64(prior.NextTime),
+		Header:           prior.Header,
+	}
+}
+
+// commitFeed passes bytes to the child.
+func (b *batch) commitFeed(raw abi.Raw) {
+	f, s := &b.rec.feed, b.s
+	_ = b.decode(raw, f)
+	child := s.links.child
+	if child == nil {
+		return // the point was closed since reserve
+	}
+	in := child.conns[0].in
+	if f.Flags&abi.FeedThrough != 0 {
+		s.conn(f.Conn).in.divert(in)
+		return
+	}
+	pieces, _ := b.gather(&f.Pieces)
+	for _, p := range pieces {
+		in.put(p)
+	}
+	in.notify()
+}
+
+// setHeader sets the header that the source's packets have from now on.
+func (s *Session) setHeader(h []byte) {
+	if s.links.pace != nil {
+		s.links.pace.header(h)
+		return
+	}
+	s.links.feed.SetHeader(h)
+}
+
+// Start asks the runner's plugin to feed a point from its URL.
+func (r *Runner) start(p *point.Point) {
+	s := r.newSession(kindSource, p.Options().URL)
+	s.on = p.Name()
+	r.add(s)
+	s.enqueue(&abi.Start{Point: []byte(p.Name()), URL: []byte(p.Options().URL)})
+}
+
+// dialed gives the session the connection that DIAL asked for.
+func (s *Session) dialed(d dialed) {
+	e := &abi.Dialed{Head: abi.Head{Conn: d.number}}
+	if d.err != nil {
+		e.Code, e.Text = abi.ENOENT, []byte(d.err.Error())
+		s.enqueue(e)
+		return
+	}
+	e.Size = uint64(d.file.Size())
+	c := &conn{number: d.number, in: newInlet(s.markReady), file: d.file}
+	s.conns = append(s.conns, c)
+	s.enqueue(e)
+	s.r.room.readers.Go(func() { pumpFile(d.file, c.in, d.loop) })
+}
+
+// pumpFile reads a file into an inlet, again and again if it loops.
+func pumpFile(f File, in *inlet, loop bool) {
+	b := make([]byte, readSize)
+	var offset int64
+	for {
+		n, err := f.ReadAt(b, offset)
+		if n > 0 && !in.write(b[:n]) {
+			return
+		}
+		offset += int64(n)
+		if err == nil {
+			continue
+		}
+		if !loop || offset == 0 {
+			in.finish(abi.EndClosed)
+			return
+		}
+		in.mark()
+		offset = 0
+	}
+}

@@ -1,0 +1,366 @@
+package session
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/plugin"
+	"github.com/weir-media/weir/host/internal/point"
+)
+
+// reserve checks one verdict and takes what it needs. Nothing is done yet that
+// release could not give back.
+func (b *batch) reserve(raw abi.Raw) error {
+	rec := b.rec
+	switch raw.Op {
+	case abi.OpSetState:
+		return b.reserveState(raw)
+	case abi.OpConsume, abi.OpRetain, abi.OpNeed:
+		return b.reserveInput(raw)
+	case abi.OpWrite:
+		return b.reserveWrite(raw)
+	case abi.OpAccept, abi.OpHTTPResponse:
+		return b.reserveExchange(raw)
+	case abi.OpWatch:
+		if err := b.decode(raw, &rec.rest.watch); err != nil {
+			return err
+		}
+		return b.reserveWatch(string(rec.rest.watch.Point))
+	case abi.OpAttach:
+		return b.reserveAttach(raw)
+	case abi.OpPublish:
+		return b.reservePublish(raw)
+	case abi.OpFeed:
+		return b.reserveFeed(raw)
+	case abi.OpHeader, abi.OpPacket:
+		return b.reserveMedia(raw)
+	case abi.OpDocument:
+		return b.reserveDocument(raw)
+	case abi.OpDial:
+		return b.reserveDial(raw)
+	default:
+		return b.reserveSmall(raw)
+	}
+}
+
+func (b *batch) reserveState(raw abi.Raw) error {
+	st := &b.rec.rest.state
+	if err := b.decode(raw, st); err != nil {
+		return err
+	}
+	if len(st.Blob) > abi.MaxState {
+		return denyf(abi.ETOOBIG, "state of %d bytes; %d are allowed", len(st.Blob), abi.MaxState)
+	}
+	return nil
+}
+
+func (b *batch) reserveInput(raw abi.Raw) error {
+	var number uint32
+	var offset uint64
+	rec := b.rec
+	switch raw.Op {
+	case abi.OpConsume:
+		if err := b.decode(raw, &rec.consume); err != nil {
+			return err
+		}
+		number, offset = rec.consume.Conn, rec.consume.Offset
+	case abi.OpRetain:
+		if err := b.decode(raw, &rec.retain); err != nil {
+			return err
+		}
+		number, offset = rec.retain.Conn, rec.retain.Offset
+	default:
+		if err := b.decode(raw, &rec.need); err != nil {
+			return err
+		}
+		number = rec.need.Conn
+		if rec.need.Bytes > maxDelivery {
+			return sinf(plugin.Protocol, "NEED of %d bytes; one event brings at most %d", rec.need.Bytes, maxDelivery)
+		}
+	}
+	c := b.s.conn(number)
+	switch {
+	case c == nil || c.in == nil:
+		return denyf(abi.ENOENT, "no connection %d", number)
+	case raw.Op == abi.OpConsume && !c.in.canConsume(offset):
+		return sinf(plugin.BadSpan, "CONSUME %d lies outside of what was delivered", offset)
+	case raw.Op == abi.OpRetain && !c.in.canRetain(offset):
+		return sinf(plugin.BadSpan, "RETAIN %d lies outside of what is held, or more than %d bytes back", offset, abi.MaxRetain)
+	}
+	return nil
+}
+
+func (b *batch) reserveWrite(raw abi.Raw) error {
+	w := &b.rec.write
+	if err := b.decode(raw, w); err != nil {
+		return err
+	}
+	if c := b.s.conn(w.Conn); c == nil || c.closed || (c.net == nil && b.s.links.view == nil) {
+		return denyf(abi.ECLOSED, "connection %d takes no WRITE", w.Conn)
+	}
+	_, err := b.gather(&w.Pieces)
+	return err
+}
+
+func (b *batch) reserveExchange(raw abi.Raw) error {
+	x := b.s.links.x
+	if x == nil {
+		return denyf(abi.ESTATE, "the session has no HTTP exchange")
+	}
+	if raw.Op == abi.OpAccept {
+		if !x.canAccept() || b.accepted || b.response {
+			return denyf(abi.ESTATE, "the request's body was accepted or answered before")
+		}
+		b.accepted = true
+		return b.decode(raw, &b.rec.accept)
+	}
+	resp := &b.rec.response
+	if err := b.decode(raw, resp); err != nil {
+		return err
+	}
+	if !x.isOpen() || b.response {
+		return denyf(abi.ESTATE, "the request was answered before")
+	}
+	if resp.Status < 200 || resp.Status > 599 {
+		return denyf(abi.EINVAL, "HTTP status %d", resp.Status)
+	}
+	for f := range resp.Fields.All() {
+		if bytes.ContainsAny(f.Value, "\r\n\x00") || len(f.Name) == 0 || bytes.ContainsAny(f.Name, "\r\n\x00: ") {
+			return denyf(abi.EINVAL, "HTTP header field %q", f.Name)
+		}
+	}
+	b.response = true
+	_, err := b.gather(&resp.Pieces)
+	return err
+}
+
+// maxWatched bounds the points that one session watches (chosen).
+const maxWatched = 16
+
+func (b *batch) reserveWatch(name string) error {
+	switch {
+	case b.s.r.room.point(name) == nil:
+		return denyf(abi.ENOENT, "no point %q", name)
+	case len(b.s.links.watched) >= maxWatched:
+		return denyf(abi.ELIMIT, "a session may watch %d points", maxWatched)
+	}
+	return nil
+}
+
+func (b *batch) reserveAttach(raw abi.Raw) error {
+	a, s := &b.rec.attach, b.s
+	if err := b.decode(raw, a); err != nil {
+		return err
+	}
+	name := string(a.Point)
+	p := s.r.room.point(name)
+	switch {
+	case !s.r.grant.Load().attaches(name):
+		return denyf(abi.EPERM, "attach to point %q is not granted to this plugin in plugins.yaml (grant: attach)", name)
+	case p == nil:
+		return denyf(abi.ENOENT, "no point %q", name)
+	case s.links.view != nil || b.joined != nil:
+		return denyf(abi.ESTATE, "the connection has a viewer already")
+	case s.kind == kindExchange && !b.response:
+		return denyf(abi.ESTATE, "ATTACH on an HTTP exchange follows its HTTP_RESPONSE in the same batch")
+	case s.kind != kindExchange && s.kind != kindRaw:
+		return denyf(abi.ESTATE, "this session has no viewer's connection")
+	}
+	if _, err := b.gather(&a.Prefix); err != nil {
+		return err
+	}
+	r, err := p.Join(string(a.Rendition))
+	if err != nil {
+		return err
+	}
+	b.joined = r
+	return nil
+}
+
+func (b *batch) reservePublish(raw abi.Raw) error {
+	u, s := &b.rec.publish, b.s
+	if err := b.decode(raw, u); err != nil {
+		return err
+	}
+	name := string(u.Point)
+	p := s.r.room.point(name)
+	format, isBytes := strings.CutPrefix(string(u.Format), "bytes:")
+	switch {
+	case !s.r.grant.Load().publishes(name):
+		return denyf(abi.EPERM, "publish to point %q is not granted to this plugin in plugins.yaml (grant: publish)", name)
+	case p == nil:
+		return denyf(abi.ENOENT, "no point %q", name)
+	case s.links.child != nil || s.links.feed != nil || b.feed != nil:
+		return denyf(abi.ESTATE, "the session is a source already")
+	case !isBytes:
+		return denyf(abi.ENOSYS, "format %q; a source names bytes:FORMAT", u.Format)
+	}
+	b.format = s.r.room.formatter(string(u.Format))
+	if b.format == nil {
+		return denyf(abi.ENOENT, "no running plugin understands %s; enable the plugin that parses it in plugins.yaml", format)
+	}
+	feed, err := p.Publish(s.r.name+" "+s.name, s.kind != kindSource, s.r.room.now())
+	if err != nil {
+		return err
+	}
+	b.feed = feed
+	return nil
+}
+
+func (b *batch) reserveFeed(raw abi.Raw) error {
+	f, s := &b.rec.feed, b.s
+	if err := b.decode(raw, f); err != nil {
+		return err
+	}
+	if s.links.child == nil && b.feed == nil {
+		return denyf(abi.ESTATE, "FEED without a child session; PUBLISH comes first")
+	}
+	if f.Flags&abi.FeedThrough != 0 {
+		if c := s.conn(f.Conn); c == nil || c.in == nil {
+			return denyf(abi.ENOENT, "no connection %d", f.Conn)
+		}
+		return nil
+	}
+	_, err := b.gather(&f.Pieces)
+	return err
+}
+
+func (b *batch) reserveMedia(raw abi.Raw) error {
+	var pieces *abi.Pieces
+	if raw.Op == abi.OpHeader {
+		if err := b.decode(raw, &b.rec.header); err != nil {
+			return err
+		}
+		pieces = &b.rec.header.Pieces
+	} else {
+		if err := b.decode(raw, &b.rec.packet); err != nil {
+			return err
+		}
+		pieces = &b.rec.packet.Pieces
+	}
+	if b.s.links.feed == nil && b.s.links.pack == nil {
+		return denyf(abi.ESTATE, "the session feeds no rendition")
+	}
+	_, err := b.gather(pieces)
+	return err
+}
+
+func (b *batch) reserveDocument(raw abi.Raw) error {
+	if err := b.decode(raw, &b.rec.document); err != nil {
+		return err
+	}
+	if b.s.links.answer == nil {
+		return denyf(abi.ESTATE, "nobody has asked this session for a document")
+	}
+	_, err := b.gather(&b.rec.document.Pieces)
+	return err
+}
+
+// firstDialed is the lowest number that a plugin may give a connection: 1 is the one
+// that a session begins with.
+const firstDialed = 2
+
+func (b *batch) reserveDial(raw abi.Raw) error {
+	d, s := &b.rec.rest.dial, b.s
+	if err := b.decode(raw, d); err != nil {
+		return err
+	}
+	if d.Conn < firstDialed || s.conn(d.Conn) != nil {
+		return denyf(abi.EINVAL, "connection number %d is taken or below %d", d.Conn, firstDialed)
+	}
+	path, ok := strings.CutPrefix(string(d.URL), "file:")
+	switch {
+	case !ok:
+		return denyf(abi.ENOSYS, "DIAL knows file: URLs only, not %q", d.URL)
+	case !s.r.grant.Load().reads(path):
+		return denyf(abi.EPERM, "reading %q is not granted to this plugin in plugins.yaml (grant: read)", path)
+	}
+	f, err := s.r.room.options.OpenFile(path)
+	b.dials = append(b.dials, dialed{d.Conn, f, d.Flags&abi.DialLoop != 0, err})
+	return nil
+}
+
+func (b *batch) reserveSmall(raw abi.Raw) error {
+	rest := &b.rec.rest
+	switch raw.Op {
+	case abi.OpResume:
+		return b.needView(raw, &rest.resume)
+	case abi.OpDetach:
+		return b.needView(raw, &rest.detach)
+	case abi.OpSetTimer:
+		if err := b.decode(raw, &rest.timer); err != nil {
+			return err
+		}
+		if _, known := b.s.timers[rest.timer.ID]; !known && len(b.s.timers) >= abi.MaxTimers {
+			return denyf(abi.ELIMIT, "a session may have %d timers", abi.MaxTimers)
+		}
+		return nil
+	case abi.OpClose:
+		return b.decode(raw, &rest.close)
+	case abi.OpMetric:
+		if err := b.decode(raw, &rest.metric); err != nil {
+			return err
+		}
+		if n := len(rest.metric.Name); n == 0 || n > 64 {
+			return denyf(abi.EINVAL, "metric name of %d bytes", n)
+		}
+		return b.s.r.countName(string(rest.metric.Name))
+	case abi.OpFail:
+		return sinf(plugin.BadBatch, "FAIL beside other verdicts")
+	}
+	return denyf(abi.ENOSYS, "%v is not known to this host", raw.Op)
+}
+
+// maxMetrics bounds the counters that one plugin may keep (chosen: each is a time
+// series of the operator's).
+const maxMetrics = 64
+
+// countName admits the name of a plugin's own counter.
+func (r *Runner) countName(name string) error {
+	if r.metrics[name] {
+		return nil
+	}
+	if len(r.metrics) >= maxMetrics {
+		return denyf(abi.ELIMIT, "a plugin may keep %d counters", maxMetrics)
+	}
+	if r.metrics == nil {
+		r.metrics = map[string]bool{}
+	}
+	r.metrics[name] = true
+	return nil
+}
+
+func (b *batch) needView(raw abi.Raw, rec abi.Record) error {
+	if b.s.links.view == nil {
+		return denyf(abi.ESTATE, "the session has no viewer")
+	}
+	return b.decode(raw, rec)
+}
+
+// header resolves a piece that names a rendition's header.
+func (b *batch) header(name []byte) ([]byte, error) {
+	if len(name) == 0 {
+		if p := b.s.links.pack; p != nil {
+			return p.header(), nil
+		}
+		return nil, denyf(abi.EINVAL, "a header piece without a name, outside of a packager")
+	}
+	on, rendition, ok := strings.Cut(string(name), "\x00")
+	p := b.s.r.room.point(on)
+	if !ok || p == nil {
+		return nil, point.ErrNoSuch
+	}
+	if !b.s.r.grant.Load().attaches(on) {
+		return nil, denyf(abi.EPERM, "point %q is not granted to this plugin in plugins.yaml (grant: attach)", on)
+	}
+	r, err := p.Rendition(rendition)
+	if err != nil {
+		return nil, err
+	}
+	h := r.Log.Header()
+	if h == nil {
+		return nil, point.ErrNotReady
+	}
+	return h.Bytes, nil
+}

@@ -1,0 +1,227 @@
+package session
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/plugin"
+)
+
+// Runner runs one plugin: its goroutine owns the plugin's sessions and its instance.
+// All methods may be called by any goroutine unless they say "runner".
+type Runner struct {
+	name   string
+	room   *Room
+	grant  atomic.Pointer[Grant]
+	config []byte
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	ready   []*Session
+	posts   []func()
+	wake    chan struct{}
+	stopped bool
+	done    chan struct{}
+	state   atomic.Pointer[State]
+	gen     atomic.Pointer[plugin.Generation]
+
+	// The rest belongs to the loop.
+	sessions map[uint64]*Session
+	inst     plugin.Instance
+	timers   timers
+	entropy  *rand.ChaCha8
+	scratch  scratch
+	retry    backoff
+	metrics  map[string]bool // names of the plugin's own counters
+	counts   counts
+}
+
+// scratch is reused from frame to frame.
+type scratch struct {
+	frame   []byte
+	w       abi.Writer
+	reader  abi.Reader
+	batch   []*Session
+	taken   []*Session
+	state   abi.State
+	verdict verdicts
+	slices  [][]byte
+	b       batch
+	rec     records
+}
+
+// counts are a plugin's totals, read by status.
+type counts struct {
+	calls, events, faults, refused, slow atomic.Uint64
+	callNanos                            atomic.Int64
+	lastFault                            atomic.Pointer[FaultReport]
+}
+
+// FaultReport is a fault as status shows it.
+type FaultReport struct {
+	At      time.Time
+	Session uint64
+	Peer    string
+	Fault   *plugin.Fault
+}
+
+// Phase is what a plugin is doing.
+type Phase string
+
+// The phases of a plugin.
+const (
+	Disabled Phase = "disabled"
+	Starting Phase = "starting"
+	Running  Phase = "running"
+	Failed   Phase = "failed"
+)
+
+// State is a plugin's phase and, if it is not running, why.
+type State struct {
+	Phase  Phase
+	Reason string
+}
+
+// Name is the plugin's name in plugins.yaml.
+func (r *Runner) Name() string { return r.name }
+
+// State gives the plugin's phase.
+func (r *Runner) State() State { return *r.state.Load() }
+
+func (r *Runner) setState(p Phase, reason string) { r.state.Store(&State{p, reason}) }
+
+// Generation gives the generation in force, nil before the first.
+func (r *Runner) Generation() plugin.Generation {
+	if g := r.gen.Load(); g != nil {
+		return *g
+	}
+	return nil
+}
+
+// post runs f on the runner's goroutine, soon. After Close f does not run.
+func (r *Runner) post(f func()) {
+	r.mu.Lock()
+	r.posts = append(r.posts, f)
+	r.mu.Unlock()
+	r.poke()
+}
+
+// do runs f on the runner's goroutine and waits for it; false if the runner ended.
+func (r *Runner) do(f func()) bool {
+	finished := make(chan struct{})
+	r.post(func() { f(); close(finished) })
+	select {
+	case <-finished:
+		return true
+	case <-r.done:
+		return false
+	}
+}
+
+func (r *Runner) markReady(s *Session) {
+	if !s.inbox.ready.CompareAndSwap(false, true) {
+		return
+	}
+	r.mu.Lock()
+	r.ready = append(r.ready, s)
+	r.mu.Unlock()
+	r.poke()
+}
+
+func (r *Runner) poke() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// loop owns the plugin's sessions, instance and timers until Close.
+func (r *Runner) loop() {
+	defer close(r.done)
+	clock := time.NewTimer(time.Hour)
+	defer clock.Stop()
+	for {
+		r.runPosts()
+		if r.isStopped() {
+			r.finish()
+			return
+		}
+		due := r.fire(r.room.now())
+		if r.dispatch() {
+			continue
+		}
+		clock.Reset(due)
+		select {
+		case <-r.wake:
+		case <-clock.C:
+		}
+	}
+}
+
+func (r *Runner) isStopped() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stopped
+}
+
+func (r *Runner) runPosts() {
+	r.mu.Lock()
+	posts := r.posts
+	r.posts = nil
+	r.mu.Unlock()
+	for _, f := range posts {
+		f()
+	}
+}
+
+// finish ends all sessions when the runner closes. Runner.
+func (r *Runner) finish() {
+	r.endAll("shutdown")
+	r.dropInstance()
+	if g := r.Generation(); g != nil {
+		g.Close()
+	}
+	r.runPosts()
+}
+
+func (r *Runner) endAll(reason string) {
+	for _, s := range r.sessions {
+		r.end(s, reason)
+	}
+}
+
+func (r *Runner) dropInstance() {
+	if r.inst != nil {
+		r.inst.Close()
+		r.inst = nil
+	}
+}
+
+// Close ends the plugin's sessions and goroutine and waits for it.
+func (r *Runner) Close() {
+	r.mu.Lock()
+	r.stopped = true
+	r.mu.Unlock()
+	r.poke()
+	<-r.done
+}
+
+// add makes s one of the runner's sessions. It may be called by any goroutine; what
+// is enqueued later is handled later.
+func (r *Runner) add(s *Session) {
+	r.post(func() {
+		if r.State().Phase != Running {
+			r.end(s, "plugin_"+string(r.State().Phase))
+			return
+		}
+		r.sessions[s.id] = s
+	})
+}
+
+func (r *Runner) newSession(k kind, name string) *Session {
+	return &Session{id: r.room.nextID.Add(1), r: r, kind: k, name: name, born: r.room.now()}
+}

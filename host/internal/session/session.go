@@ -1,0 +1,174 @@
+package session
+
+import (
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/netio"
+	"github.com/weir-media/weir/host/internal/point"
+)
+
+// Role is what a session does.
+type Role string
+
+// The roles.
+const (
+	RoleViewer   Role = "viewer"
+	RoleSource   Role = "source"
+	RoleFormat   Role = "format"
+	RolePackager Role = "packager"
+	RoleDocument Role = "document"
+	RoleNone     Role = "none" // a request or connection that has become neither
+)
+
+// maxQueued bounds the events that wait for one session (chosen: a session gets a few
+// a second; input and packets do not count, they are not queued).
+const maxQueued = 64
+
+// Session is what is kept while one peer, source or task talks to weir through one
+// plugin. Only its runner's goroutine touches it, but for the fields of inbox.
+type Session struct {
+	id     uint64
+	r      *Runner
+	born   time.Time
+	kind   kind
+	name   string // peer's address or what it is, for status
+	on     string // point's name, once known
+	blob   []byte
+	inbox  inbox
+	conns  []*conn
+	links  links
+	timers map[uint32]uint64 // timer → its number in the runner's heap
+	refuse int               // batches refused in a row
+	cur    current
+	data   abi.Data // reused for each DATA
+}
+
+type kind uint8
+
+const (
+	kindExchange kind = iota
+	kindRaw
+	kindFormat
+	kindSource
+	kindPackager
+	kindDocument
+)
+
+// links are what a session holds beyond its connections.
+type links struct {
+	x       *exchange
+	view    *view
+	child   *Session // format session that this one feeds
+	parent  *Session // of a format session
+	feed    *point.Feed
+	pace    *pacer
+	pack    *packing
+	answer  func(documentAnswer)
+	watched []*point.Point
+}
+
+// inbox is where others leave events for the session.
+type inbox struct {
+	mu     sync.Mutex
+	queue  []abi.Event
+	ready  atomic.Bool // it stands in the runner's ready list
+	over   atomic.Bool // the session has ended
+	points map[*point.Point]bool
+}
+
+// current is the event that is under way.
+type current struct {
+	event abi.Event
+	from  origin
+	conn  *conn
+	input delivery
+}
+
+type origin uint8
+
+const (
+	fromNowhere origin = iota
+	fromQueue
+	fromPoint
+	fromInput
+	fromPackets
+	fromHeader
+)
+
+// conn is one connection of a session.
+type conn struct {
+	number uint32
+	in     *inlet
+	net    *netio.Conn // nil for files and format sessions
+	file   io.Closer
+	closed bool
+	retain uint64
+	keeps  bool
+}
+
+func (s *Session) conn(number uint32) *conn {
+	if number == 0 && s.cur.event != nil {
+		number = s.cur.event.EventHead().Conn
+	}
+	for _, c := range s.conns {
+		if c.number == number {
+			return c
+		}
+	}
+	return nil
+}
+
+// enqueue leaves an event for the session; it may be called by any goroutine. A
+// session whose queue is full is ended.
+func (s *Session) enqueue(e abi.Event) {
+	if s.inbox.over.Load() {
+		return
+	}
+	s.inbox.mu.Lock()
+	full := len(s.inbox.queue) >= maxQueued
+	if !full {
+		s.inbox.queue = append(s.inbox.queue, e)
+	}
+	s.inbox.mu.Unlock()
+	if full {
+		s.r.post(func() { s.r.end(s, "event_overflow") })
+		return
+	}
+	s.r.markReady(s)
+}
+
+func (s *Session) markReady() { s.r.markReady(s) }
+
+// Changed notes a change of a watched point.
+func (s *Session) Changed(p *point.Point) {
+	if s.inbox.over.Load() {
+		return
+	}
+	s.inbox.mu.Lock()
+	if s.inbox.points == nil {
+		s.inbox.points = map[*point.Point]bool{}
+	}
+	s.inbox.points[p] = true
+	s.inbox.mu.Unlock()
+	s.r.markReady(s)
+}
+
+func (s *Session) role() Role {
+	switch {
+	case s.links.view != nil:
+		return RoleViewer
+	case s.kind == kindFormat:
+		return RoleFormat
+	case s.kind == kindPackager:
+		return RolePackager
+	case s.kind == kindDocument:
+		return RoleDocument
+	case s.kind == kindSource || s.links.child != nil || s.links.feed != nil:
+		return RoleSource
+	}
+	return RoleNone
+}

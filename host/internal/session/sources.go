@@ -1,0 +1,92 @@
+package session
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weir-media/weir/host/internal/point"
+)
+
+// sources starts the points that have a URL, and starts them again when they end.
+type sources struct {
+	mu     sync.Mutex
+	active map[string]bool
+	wait   map[string]time.Duration
+	timers []*time.Timer
+	closed bool
+}
+
+const (
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second // interface.md: pull retries with 1–30 s
+)
+
+// StartSources starts the source of each point that has a URL and none running.
+func (room *Room) StartSources() {
+	for _, p := range room.Points() {
+		if !p.Options().IsPush() {
+			room.startSource(p)
+		}
+	}
+}
+
+func (room *Room) startSource(p *point.Point) {
+	scheme, _, _ := strings.Cut(p.Options().URL, ":")
+	r := room.starter(scheme)
+	if r == nil {
+		p.Fail("no running plugin starts " + scheme + ": sources; enable one in plugins.yaml")
+		return
+	}
+	s := &room.sources
+	s.mu.Lock()
+	if s.active == nil {
+		s.active = map[string]bool{}
+	}
+	busy := s.active[p.Name()] || s.closed
+	s.active[p.Name()] = true
+	s.mu.Unlock()
+	if busy {
+		return
+	}
+	p.Expect()
+	r.start(p)
+}
+
+// starter gives the running plugin that starts sources with this URL scheme.
+func (room *Room) starter(scheme string) *Runner {
+	for _, r := range room.Runners() {
+		if g := r.Generation(); g != nil && r.State().Phase == Running && slices.Contains(g.Manifest().Sources, scheme) {
+			return r
+		}
+	}
+	return nil
+}
+
+// sourceEnded has a point's source started again after a while that doubles.
+func (room *Room) sourceEnded(name, reason, text string) {
+	p := room.point(name)
+	s := &room.sources
+	s.mu.Lock()
+	delete(s.active, name)
+	if s.closed || p == nil {
+		s.mu.Unlock()
+		return
+	}
+	s.wait[name] = min(max(2*s.wait[name], firstRetry), lastRetry)
+	wait := s.wait[name]
+	s.timers = append(s.timers, time.AfterFunc(wait, func() { room.startSource(p) }))
+	s.mu.Unlock()
+	p.Fail(text)
+	room.log.Warn("source ended; it is started again", "point", name, "reason", reason, "why", text, "in", wait)
+}
+
+func (s *sources) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, t := range s.timers {
+		t.Stop()
+	}
+}

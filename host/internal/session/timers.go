@@ -1,0 +1,72 @@
+package session
+
+import (
+	"container/heap"
+	"time"
+)
+
+// timers is a runner's heap of things to do later. The zero value is empty.
+type timers struct {
+	heap timerHeap
+	next uint64
+	live map[uint64]bool
+}
+
+type timer struct {
+	when time.Time
+	id   uint64
+	f    func()
+}
+
+type timerHeap []timer
+
+func (h timerHeap) Len() int           { return len(h) }
+func (h timerHeap) Less(i, j int) bool { return h[i].when.Before(h[j].when) }
+func (h timerHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+
+// Push and Pop are heap.Interface's.
+func (h *timerHeap) Push(x any) { *h = append(*h, x.(timer)) }
+
+// Pop takes the last element off.
+func (h *timerHeap) Pop() any {
+	old := *h
+	t := old[len(old)-1]
+	old[len(old)-1] = timer{}
+	*h = old[:len(old)-1]
+	return t
+}
+
+// add has f run at when; the number takes it back.
+func (t *timers) add(when time.Time, f func()) uint64 {
+	if t.live == nil {
+		t.live = map[uint64]bool{}
+	}
+	t.next++
+	t.live[t.next] = true
+	heap.Push(&t.heap, timer{when, t.next, f})
+	return t.next
+}
+
+func (t *timers) cancel(id uint64) { delete(t.live, id) }
+
+// maxSleep bounds how long a runner with nothing to do sleeps (chosen; nothing
+// depends on it).
+const maxSleep = time.Hour
+
+// fire runs what is due and gives the time to the next. Runner.
+func (r *Runner) fire(now time.Time) time.Duration {
+	for len(r.timers.heap) > 0 {
+		t := r.timers.heap[0]
+		if !r.timers.live[t.id] {
+			heap.Pop(&r.timers.heap)
+			continue
+		}
+		if wait := t.when.Sub(now); wait > 0 {
+			return min(wait, maxSleep)
+		}
+		heap.Pop(&r.timers.heap)
+		delete(r.timers.live, t.id)
+		t.f()
+	}
+	return maxSleep
+}

@@ -1,0 +1,184 @@
+package session
+
+import (
+	"sync"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/deliver"
+	"github.com/weir-media/weir/host/internal/media"
+	"github.com/weir-media/weir/host/internal/netio"
+	"github.com/weir-media/weir/host/internal/point"
+	"github.com/weir-media/weir/host/internal/stream"
+)
+
+// view is a session's viewer: its place in the delivery pool and on a point.
+type view struct {
+	s         *Session
+	rendition *point.Rendition
+
+	mu     sync.Mutex
+	viewer *deliver.Viewer
+	left   bool
+	final  deliver.Stats
+}
+
+func (v *view) handle() *deliver.Viewer {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.viewer
+}
+
+func (v *view) write(b []byte) {
+	if h := v.handle(); h != nil {
+		_ = h.Write(b) // an overflow detaches the viewer, which the session then hears
+	}
+}
+
+func (v *view) resume() {
+	if h := v.handle(); h != nil {
+		h.Resume()
+	}
+}
+
+func (v *view) close() {
+	if h := v.handle(); h != nil {
+		h.Close(deliver.Closed)
+	}
+}
+
+func (v *view) stats() deliver.Stats {
+	v.mu.Lock()
+	h, left, final := v.viewer, v.left, v.final
+	v.mu.Unlock()
+	if left || h == nil {
+		return final
+	}
+	return h.Stats()
+}
+
+// Readable takes input from a viewer's peer: of a raw connection it is the plugin's,
+// an HTTP viewer has nothing to say any more.
+func (v *view) Readable(b []byte) {
+	c := v.s.conns[0]
+	if v.s.kind != kindRaw || c.in == nil {
+		return
+	}
+	if c.in.full() {
+		v.close()
+		return
+	}
+	c.in.put(b)
+	v.s.markReady()
+}
+
+// Held tells the plugin that a rule of mode event holds the viewer.
+func (v *view) Held(why deliver.Reason) {
+	v.s.enqueue(&abi.Detached{Head: abi.Head{Conn: 1}, Reason: []byte(why.String())})
+}
+
+// Detached notes that the viewer has left the pool.
+func (v *view) Detached(st deliver.Stats, why deliver.Reason) {
+	v.mu.Lock()
+	v.left, v.final = true, st
+	v.mu.Unlock()
+	v.rendition.Point().Leave()
+	v.s.enqueue(&abi.Detached{Head: abi.Head{Conn: 1}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
+}
+
+var startModes = map[abi.StartMode]stream.StartMode{
+	abi.StartLive: stream.StartLive, abi.StartKey: stream.StartKey, abi.StartBurst: stream.StartBurst,
+	abi.StartSeq: stream.StartSeq, abi.StartTime: stream.StartTime,
+}
+
+// commitAttach puts the connection into the delivery pool.
+func (b *batch) commitAttach(raw abi.Raw) {
+	a, s := &b.rec.attach, b.s
+	_ = b.decode(raw, a)
+	prefix, _ := b.gather(&a.Prefix)
+	v := &view{s: s, rendition: b.joined}
+	c, head := s.hijacked()
+	if c == nil {
+		b.joined.Point().Leave()
+		s.r.end(s, "peer_closed")
+		return
+	}
+	s.links.view = v
+	s.on = b.joined.Point().Name()
+	log := b.joined.Log
+	cursor := log.Cursor(stream.Start{Mode: startModes[a.Mode], Back: media.Time(a.Back).Duration(), Seq: a.Seq, Time: media.Time(a.Time)})
+	for _, p := range prefix {
+		head = append(head, p...)
+	}
+	if h := cursor.Header(); h != nil && a.WithHeader != 0 {
+		head = append(head, h.Bytes...)
+	}
+	attached := &abi.Attached{Head: abi.Head{Conn: 1}, Sequence: cursor.Seq()}
+	if err := v.attach(c, head, attachment(a, b.joined, cursor)); err != nil {
+		s.r.log.Info("viewer not attached", "session", s.id, "peer", s.name, "error", err)
+		b.joined.Point().Leave()
+		s.links.view = nil
+		s.r.end(s, "peer_closed")
+		return
+	}
+	s.enqueue(attached)
+	s.r.room.event("attach", s.r.name, s, b.joined.Name())
+}
+
+// hijacked gives the session's connection for a viewer, and what it must send first.
+func (s *Session) hijacked() (*netio.Conn, []byte) {
+	x := s.links.x
+	if x == nil {
+		c := s.conns[0]
+		c.closed = true // the pool owns the socket now
+		return c.net, nil
+	}
+	if x.conn == nil && x.hijack() != nil {
+		return nil, nil
+	}
+	x.over = true
+	head, err := x.x.Head(x.head.status, x.head.header, netio.LengthToClose)
+	if err != nil {
+		x.conn.Close()
+		return nil, nil
+	}
+	return x.conn, append(head, x.head.body...)
+}
+
+func attachment(a *abi.Attach, r *point.Rendition, c stream.Cursor) deliver.Attach {
+	o := r.Point().Options()
+	d := deliver.Attach{Log: r.Log, Cursor: c, MaxLag: o.MaxLag, Latency: o.Latency, Hold: a.Hold != 0,
+		OnChange: rule(a.OnChange, a.ChangeBytes), OnEnd: rule(a.OnEnd, a.EndBytes)}
+	if a.OnLag == abi.LagClose || o.DropLate {
+		d.OnLag = deliver.LagDrop
+	}
+	return d
+}
+
+func rule(after abi.AfterRule, bytes []byte) deliver.Rule {
+	r := deliver.Rule{Mode: deliver.Close, Bytes: append([]byte(nil), bytes...)}
+	switch after {
+	case abi.AfterContinue:
+		r.Mode = deliver.Continue
+	case abi.AfterEvent:
+		r.Mode = deliver.Event
+	}
+	return r
+}
+
+func (v *view) attach(c *netio.Conn, head []byte, d deliver.Attach) error {
+	fd, leftover, unsent, err := c.Detach()
+	if err != nil {
+		return err
+	}
+	d.FD, d.Leftover, d.Sink = fd, leftover, v
+	d.Head = append(unsent, head...)
+	viewer, err := v.s.r.room.options.Pool.Attach(d)
+	if err != nil {
+		closeFD(fd)
+		return err
+	}
+	v.mu.Lock()
+	v.viewer = viewer
+	v.mu.Unlock()
+	return nil
+}

@@ -1,0 +1,83 @@
+package host
+
+import (
+	"time"
+
+	"github.com/weir-media/weir/host/internal/deliver"
+	"github.com/weir-media/weir/host/internal/session"
+	"github.com/weir-media/weir/host/internal/telemetry"
+)
+
+// counters are the metrics that sessions and plugins add to.
+type counters struct {
+	calls   *telemetry.CounterVec
+	seconds *telemetry.HistogramVec
+	faults  *telemetry.CounterVec
+	refused *telemetry.CounterVec
+	custom  *telemetry.CounterVec
+}
+
+var (
+	pluginRefused = telemetry.Def{Name: "plugin_refused_total", Help: "Batches of verdicts that were refused, by code.", Labels: []string{"plugin", "code"}}
+	pluginCustom  = telemetry.Def{Name: "plugin_custom_total", Help: "Counters that plugins keep by METRIC.", Labels: []string{"plugin", "name"}}
+	viewersLeft   = telemetry.Def{Name: "deliver_left_total", Help: "Viewers that left, by reason.", Labels: []string{"reason"}}
+)
+
+// metrics registers what the host counts and gives the part that sessions add to.
+func (s *Server) metrics() session.Metrics {
+	r := s.registry
+	r.CounterFunc(telemetry.DeliverBytes, func() float64 { return float64(s.pool.Stats().Bytes) })
+	r.CounterFunc(telemetry.DeliverSends, func() float64 { return float64(s.pool.Stats().Sends) })
+	r.CountersFunc(telemetry.DeliverDropped, func(add telemetry.Add) {
+		add(float64(s.pool.Stats().DroppedPackets), "lag")
+	})
+	r.CountersFunc(viewersLeft, func(add telemetry.Add) {
+		left := s.pool.Stats().Left
+		for _, why := range deliver.Reasons() {
+			add(float64(left[why]), why.String())
+		}
+	})
+	r.GaugesFunc(telemetry.PointViewers, func(add telemetry.Add) {
+		for _, p := range s.room.Points() {
+			add(float64(p.Snapshot().Viewers), p.Name())
+		}
+	})
+	r.GaugesFunc(telemetry.Sessions, s.countSessions)
+	r.GaugesFunc(telemetry.ListenerState, func(add telemetry.Add) {
+		for _, l := range s.listenerList() {
+			add(map[bool]float64{true: 1}[l.State == stateOpen], l.Name)
+		}
+	})
+	return &counters{
+		calls: r.CounterVec(telemetry.PluginCalls), seconds: r.HistogramVec(telemetry.PluginCallSeconds),
+		faults: r.CounterVec(telemetry.PluginFaults), refused: r.CounterVec(pluginRefused), custom: r.CounterVec(pluginCustom),
+	}
+}
+
+func (s *Server) countSessions(add telemetry.Add) {
+	type key struct{ plugin, role string }
+	n := map[key]int{}
+	for _, x := range s.room.Sessions() {
+		n[key{x.Plugin, string(x.Role)}]++
+	}
+	for k, count := range n {
+		add(float64(count), k.plugin, k.role)
+	}
+}
+
+// Called counts a call into a plugin.
+func (c *counters) Called(plugin string, took time.Duration, _ int) {
+	c.calls.WithLabelValues(plugin).Inc()
+	c.seconds.WithLabelValues(plugin).Observe(took.Seconds())
+}
+
+// Faulted counts a fault.
+func (c *counters) Faulted(plugin, kind string) { c.faults.WithLabelValues(plugin, kind).Inc() }
+
+// Refused counts a refused batch.
+func (c *counters) Refused(plugin, code string) { c.refused.WithLabelValues(plugin, code).Inc() }
+
+// Custom adds to a counter of the plugin's own.
+func (c *counters) Custom(plugin, name string, delta uint64) {
+	c.custom.WithLabelValues(plugin, name).Add(float64(delta))
+}

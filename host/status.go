@@ -1,0 +1,282 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/weir-media/weir/host/internal/admin"
+	"github.com/weir-media/weir/host/internal/config"
+	"github.com/weir-media/weir/host/internal/deliver"
+	"github.com/weir-media/weir/host/internal/media"
+	"github.com/weir-media/weir/host/internal/netio"
+	"github.com/weir-media/weir/host/internal/plugin"
+	"github.com/weir-media/weir/host/internal/point"
+	"github.com/weir-media/weir/host/internal/session"
+	"github.com/weir-media/weir/host/internal/stream"
+)
+
+const stateOpen = admin.ListenerOpen
+
+func codeText(code uint32) string {
+	if code == 0 {
+		return ""
+	}
+	return fmt.Sprintf("0x%08X", code)
+}
+
+// Status describes the whole server.
+func (s *Server) Status() admin.Status {
+	st := admin.Status{Version: s.options.Version, Started: s.started, Config: s.config.File, Limits: admin.Measure(),
+		Listeners: s.listenerList(), Plugins: s.pluginList(), Points: s.pointList(), Deliver: s.delivered()}
+	return st
+}
+
+func (s *Server) delivered() admin.Deliver {
+	t := s.pool.Stats()
+	d := admin.Deliver{Viewers: int(t.Viewers), Bytes: t.Bytes, Sends: t.Sends, DroppedPackets: t.DroppedPackets, Left: map[string]uint64{}}
+	for _, why := range deliver.Reasons() {
+		if n := t.Left[why]; n > 0 {
+			d.Left[why.String()] = n
+		}
+	}
+	return d
+}
+
+func (s *Server) listenerList() []admin.Listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []admin.Listener
+	for _, name := range slices.Sorted(maps.Keys(s.listeners)) {
+		all = append(all, s.listenerStatus(s.listeners[name]))
+	}
+	return all
+}
+
+func (s *Server) listenerStatus(l *listening) admin.Listener {
+	st := admin.Listener{Name: l.config.Name, State: admin.ListenerDisabled, Outcomes: map[string]uint64{}, Plugins: s.pluginsOn(l.config.Name)}
+	switch {
+	case l.l != nil:
+		st.State = admin.ListenerOpen
+		for _, a := range l.l.Addrs() {
+			st.Addresses = append(st.Addresses, a.String())
+		}
+		counts := l.l.Stats()
+		st.Accepted, st.Requests = counts.Accepted, counts.Requests
+		for _, o := range netio.Outcomes() {
+			if n := counts.Sniffed[o]; n > 0 {
+				st.Outcomes[o.String()] = n
+			}
+		}
+		return st
+	case l.failed != nil:
+		st.State, st.Code, st.Reason, st.Remedy = admin.ListenerFailed, codeText(l.failed.Code), l.failed.Cause.Error(), l.failed.Remedy
+	}
+	for _, a := range l.config.Addresses {
+		st.Addresses = append(st.Addresses, a.String())
+	}
+	return st
+}
+
+func (s *Server) pluginsOn(listener string) []string {
+	var names []string
+	for _, c := range s.config.Plugins {
+		if slices.Contains(c.Listeners, listener) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+func (s *Server) pluginList() []admin.Plugin {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []admin.Plugin
+	for _, c := range s.config.Plugins {
+		if p := s.plugins[c.Name]; p != nil {
+			all = append(all, s.pluginStatus(p))
+		}
+	}
+	return all
+}
+
+func (s *Server) pluginStatus(p *loaded) admin.Plugin {
+	r := p.runner.Status()
+	st := admin.Plugin{Name: r.Name, State: string(r.State.Phase), Reason: r.State.Reason, Generation: r.Generation, Hash: r.Hash,
+		Listeners: p.config.Listeners, Sessions: r.Sessions,
+		Work: admin.Work{Calls: r.Calls, Events: r.Events, SlowCalls: r.Slow, Refused: r.Refused, Faults: r.Faults, BusySeconds: r.Busy.Seconds()}}
+	if p.manifest != nil {
+		st.Version = p.manifest.Version
+	}
+	// A plugin that runs but cannot be reached is failed for those who use it.
+	for _, name := range p.config.Listeners {
+		if l := s.listeners[name]; l != nil && l.failed != nil && r.State.Phase == session.Running {
+			st.State, st.Reason = admin.PluginFailed, l.failed.Error()
+		}
+	}
+	if f := r.LastFault; f != nil {
+		st.LastFault = &admin.Fault{At: f.At, Kind: f.Fault.Kind.String(), Session: f.Session, Peer: f.Peer, During: f.Fault.During,
+			Text: f.Fault.Error(), Stack: f.Fault.Stack, Log: f.Fault.Log}
+	}
+	return st
+}
+
+func (s *Server) pointList() []admin.Point {
+	var all []admin.Point
+	for _, p := range s.room.Points() {
+		snap := p.Snapshot()
+		st := admin.Point{Name: snap.Name, State: snap.State.String(), Reason: snap.Reason, Source: snap.Source, SourceSince: snap.Since,
+			Sources: snap.Sources, Viewers: snap.Viewers, MaxViewers: p.Options().MaxViewers}
+		for _, r := range snap.Renditions {
+			st.Renditions = append(st.Renditions, rendition(r))
+		}
+		all = append(all, st)
+	}
+	return all
+}
+
+func rendition(r *point.Rendition) admin.Rendition {
+	st := admin.Rendition{Name: r.Name(), From: r.From(), HeldBytes: r.Log.Bytes()}
+	st.OldestSequence, st.NextSequence = r.Log.Bounds()
+	if h := r.Log.Header(); h != nil {
+		st.HeaderBytes, st.Generation = len(h.Bytes), h.Generation
+	}
+	c := r.Log.Cursor(stream.Start{Mode: stream.StartSeq, Seq: st.OldestSequence})
+	if first, status := c.Next(); status == stream.More {
+		st.HeldSeconds = (r.Log.LastDTS() - first.DTS).Duration().Seconds()
+	}
+	return st
+}
+
+// Sessions lists the sessions of a point, or all for "".
+func (s *Server) Sessions(on string) []admin.Session {
+	var all []admin.Session
+	for _, x := range s.room.Sessions() {
+		if on != "" && x.Point != on {
+			continue
+		}
+		all = append(all, admin.Session{ID: x.ID, Plugin: x.Plugin, Role: string(x.Role), Peer: x.Peer, Point: x.Point, Rendition: x.Rendition,
+			Since: x.Since, BytesIn: x.BytesIn, BytesOut: x.BytesOut, Packets: x.Packets, LagMillis: media.Time(x.Lag).Milliseconds(),
+			LagBytes: x.LagBytes, DroppedPackets: x.Dropped})
+	}
+	return all
+}
+
+// Ports lists what is open and what grants allow.
+func (s *Server) Ports() []admin.Port {
+	var all []admin.Port
+	for _, l := range s.listenerList() {
+		if l.State != admin.ListenerOpen {
+			continue
+		}
+		for _, a := range s.openAddresses(l.Name) {
+			all = append(all, admin.Port{Direction: admin.In, Protocol: "tcp", Address: a.Addr().String(), Port: fmt.Sprint(a.Port()),
+				Plugin: strings.Join(l.Plugins, ", "), Listener: l.Name, Purpose: "players, encoders and announcements"})
+		}
+	}
+	if a := s.config.Admin.Address; a.IsValid() {
+		all = append(all, admin.Port{Direction: admin.In, Protocol: "tcp", Address: a.Addr().String(), Port: fmt.Sprint(a.Port()), Purpose: "admin API"})
+	}
+	if a := s.config.Metrics; a.IsValid() {
+		all = append(all, admin.Port{Direction: admin.In, Protocol: "tcp", Address: a.Addr().String(), Port: fmt.Sprint(a.Port()), Purpose: "metrics and health"})
+	}
+	return all
+}
+
+// notFound gives err the admin API's mark when a name was not known.
+func notFound(err error) error {
+	var unknown *UnknownError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("%w: %w", admin.ErrNotFound, err)
+	}
+	return err
+}
+
+// ReloadPlugin reads a plugin's module again and swaps it in.
+func (s *Server) ReloadPlugin(name string) (admin.PluginChange, error) {
+	was, now, err := s.reloadPlugin(name)
+	if err != nil {
+		return admin.PluginChange{}, notFound(err)
+	}
+	c := admin.PluginChange{Name: name, From: build(was), To: build(now)}
+	if r := s.room.Runner(name); r != nil {
+		c.Sessions = r.Status().Sessions
+	}
+	if c.From.Hash == c.To.Hash {
+		c.Note = "the module is the same as before"
+	}
+	return c, nil
+}
+
+func build(g plugin.Generation) admin.Build {
+	if g == nil {
+		return admin.Build{}
+	}
+	return admin.Build{Version: g.Manifest().Version, Generation: g.Number(), Hash: g.Hash()}
+}
+
+// Announce has a plugin write a document about a point.
+func (s *Server) Announce(on, format, authority string) (string, []byte, error) {
+	kind, body, err := s.room.Announcement(format, on, authority, "")
+	if err != nil && s.room.Point(on) == nil {
+		err = fmt.Errorf("%w: %w", admin.ErrNotFound, err)
+	}
+	return kind, body, err
+}
+
+// Ready is nil when each enabled plugin runs and each enabled listener is open.
+func (s *Server) Ready() error {
+	var not []error
+	for _, l := range s.listenerList() {
+		if l.State == admin.ListenerFailed {
+			not = append(not, fmt.Errorf("listener %s: %s %s", l.Name, l.Code, l.Reason))
+		}
+	}
+	for _, p := range s.pluginList() {
+		if p.State != admin.PluginRunning && p.State != admin.PluginDisabled {
+			not = append(not, fmt.Errorf("plugin %s: %s: %s", p.Name, p.State, p.Reason))
+		}
+	}
+	return errors.Join(not...)
+}
+
+var _ admin.Backend = (*Server)(nil)
+
+// print writes what a person wants to know first, then the line that begins with
+// "ready".
+func (s *Server) print() {
+	w := s.options.Out
+	if w == nil {
+		return
+	}
+	for _, l := range s.listenerList() {
+		line := fmt.Sprintf("listener %-8s %-8s %s", l.Name, l.State, strings.Join(l.Addresses, " "))
+		if l.Reason != "" {
+			line += "  " + l.Code + " " + l.Reason + "; " + l.Remedy
+		}
+		fmt.Fprintln(w, line)
+	}
+	for _, p := range s.pluginList() {
+		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("plugin   %-8s %-8s %-7s %s", p.Name, p.State, p.Version, p.Reason), " "))
+	}
+	for _, p := range s.pointList() {
+		c, _ := s.config.Point(p.Name)
+		fmt.Fprintf(w, "point    %-8s %-8s %s\n", p.Name, p.State, sourceText(c))
+	}
+	s.printExamples()
+	state := "ready"
+	if err := s.Ready(); err != nil {
+		state = "ready, but not all of it: see above, or run: weir status"
+	}
+	fmt.Fprintln(w, state)
+}
+
+func sourceText(p config.Point) string {
+	if p.Push {
+		return "an encoder pushes"
+	}
+	return p.URL
+}
+
