@@ -6,8 +6,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/weir-media/weir/host/sample"
 	"github.com/weir-media/weir/host/internal/session"
+	"github.com/weir-media/weir/host/sample"
 )
 
 // builtinFiles is the folder under which the files inside the binary are opened.

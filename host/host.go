@@ -33,8 +33,8 @@ type Options struct {
 
 // TestOptions are for tests only.
 type TestOptions struct {
-	Config   *config.Config                       // instead of ConfigPath
-	Builtin  func(name string) ([]byte, error)    // instead of the embedded modules
+	Config   *config.Config                    // instead of ConfigPath
+	Builtin  func(name string) ([]byte, error) // instead of the embedded modules
 	CacheDir string
 }
 

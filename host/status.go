@@ -279,4 +279,3 @@ func sourceText(p config.Point) string {
 	}
 	return p.URL
 }
-
