@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/internal/announce"
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/deliver"
@@ -51,7 +51,7 @@ type Server struct {
 	mu        sync.Mutex // held by whatever changes plugins or listeners
 	plugins   map[string]*loaded
 	listeners map[string]*listening
-	admin     io.Closer
+	admin     *admin.Server
 }
 
 // Run starts a server, waits for ctx to end, and drains it.
@@ -158,7 +158,7 @@ func (s *Server) waitForViewers(ctx context.Context) {
 // abort ends everything at once.
 func (s *Server) abort() {
 	if s.admin != nil {
-		_ = s.admin.Close()
+		s.admin.Close()
 	}
 	for _, l := range s.listeners {
 		l.stop()
@@ -206,5 +206,3 @@ func (s *Server) cacheDir() string {
 	}
 	return filepath.Join(d, "weir", "modules")
 }
-
-var errClosing = errors.New("the server is closing")

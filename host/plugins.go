@@ -160,7 +160,7 @@ func (s *Server) EnablePlugin(name string) error {
 	defer s.mu.Unlock()
 	p, err := s.find(name)
 	if err != nil {
-		return err
+		return notFound(err)
 	}
 	p.off = ""
 	if p.runner.State().Phase != session.Running {
@@ -178,7 +178,7 @@ func (s *Server) DisablePlugin(name, reason string) error {
 	defer s.mu.Unlock()
 	p, err := s.find(name)
 	if err != nil {
-		return err
+		return notFound(err)
 	}
 	if reason == "" {
 		reason = "disabled by an operator"

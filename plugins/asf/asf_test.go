@@ -252,6 +252,32 @@ func TestSendTimeFallsBack(t *testing.T) {
 	}
 }
 
+// TestSmallPackets: one DATA holds more packets than the outbox has room for.
+func TestSmallPackets(t *testing.T) {
+	_, header, _ := cut(t, sample(t, pipe))
+	const size, count = 64, 2500
+	header = bytes.Clone(header)
+	props := header[bytes.Index(header, []byte{0xA1, 0xDC, 0xAB, 0x8C}):]
+	le.PutUint32(props[92:], size)
+	le.PutUint32(props[96:], size)
+	in := header
+	for i := range uint32(count) {
+		p := make([]byte, size)
+		copy(p, []byte{0x82, 0, 0, 0x08, 0x5D, size - 28}) // ASF 5.2: one payload of one byte
+		le.PutUint32(p[6:], i)
+		p[12], p[18] = 0x81, 8
+		le.PutUint32(p[19:], 1)
+		le.PutUint32(p[23:], i+3100)
+		in = append(in, p...)
+	}
+	r := newRig(t)
+	r.send(&abi.Published{NextTime: 60e9})
+	r.data(in, abi.DataLast)
+	if r.failed != 0 || len(r.packets) != count || int(r.taken) != len(in) {
+		t.Fatalf("%d packets of %d, %d bytes of %d; %s", len(r.packets), count, r.taken, len(in), r.text)
+	}
+}
+
 func TestGarbage(t *testing.T) {
 	b := sample(t, pipe)
 	_, header, _ := cut(t, b)

@@ -28,9 +28,10 @@ const (
 	// nearMs: a first source whose first send time is below keeps its own times, so
 	// that its packets need no patches. Chosen: above any encoder's start-up offset.
 	nearMs = 10_000
-	// backMs: a send time that falls back further is a new timeline, less is disorder
-	// of the encoder's queues. Chosen.
-	backMs = 5_000
+	// backMs and aheadMs: a send time that jumps further is a new timeline, less is
+	// disorder of the encoder's queues, or its pause. Chosen.
+	backMs  = 5_000
+	aheadMs = 60_000
 	// maxStepMs bounds the distance between two frames that is carried over a seam.
 	// Chosen: one frame a second.
 	maxStepMs = 1_000
@@ -55,7 +56,7 @@ func (c *clock) place(p *asf.Packet) (ms int64, jumped bool) {
 	switch {
 	case c.pending || !c.started:
 		c.open(p)
-	case since < -backMs:
+	case since < -backMs || since > aheadMs:
 		c.seam()
 		c.open(p)
 		jumped = true

@@ -172,7 +172,7 @@ func (b *batch) commitSmall(raw abi.Raw) {
 	case abi.OpResume:
 		s.links.view.resume()
 	case abi.OpDetach:
-		s.links.view.close()
+		s.links.view.hold()
 	case abi.OpSetTimer:
 		_ = b.decode(raw, &rest.timer)
 		s.setTimer(rest.timer.ID, time.Duration(rest.timer.After))

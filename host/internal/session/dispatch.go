@@ -59,15 +59,16 @@ func (r *Runner) again(s *Session) {
 func (r *Runner) build(batch []*Session) []*Session {
 	sc := &r.scratch
 	sc.w.Reset(sc.frame[:r.inst.Inbox()])
-	taken := sc.taken[:0]
+	taken, weight := sc.taken[:0], 0
 	for _, s := range batch {
-		if len(taken) == abi.MaxFrameEvents {
+		if len(taken) == abi.MaxFrameEvents || weight >= maxWeight {
 			r.markReady(s)
 			continue
 		}
 		if !s.peek() {
 			continue
 		}
+		weight += s.weight()
 		if s.cur.input.kind == stuck {
 			r.log.Warn("session ended: its plugin consumes nothing of a full delivery", "session", s.id, "peer", s.name)
 			r.end(s, "input_overflow")
@@ -88,6 +89,22 @@ func (r *Runner) build(batch []*Session) []*Session {
 	}
 	sc.taken = taken
 	return taken
+}
+
+// maxWeight bounds one frame's answers, so that they fit into the smallest outbox
+// (abi.MinInbox holds for both boxes; half of it is left for what a plugin adds).
+const maxWeight = 96 << 10
+
+// weight estimates the bytes of verdicts that the current event calls for.
+func (s *Session) weight() int {
+	const perNote, perEvent = 160, 1 << 10
+	switch s.cur.from {
+	case fromInput:
+		return perEvent + len(s.cur.input.bytes)
+	case fromPackets:
+		return perNote * len(s.links.pack.window)
+	}
+	return perEvent
 }
 
 // put writes a session's state and current event into the frame.
@@ -261,10 +278,12 @@ func (r *Runner) settle(s *Session) {
 			r.endPaced(s, "peer_closed")
 		}
 	case *abi.Detached:
-		r.end(s, string(e.Reason))
+		if v := s.links.view; v == nil || v.hasLeft() {
+			r.end(s, string(e.Reason))
+		}
 	case *abi.Stop:
 		if s.kind == kindExchange || s.kind == kindRaw || s.kind == kindSource {
-			r.end(s, "stopped")
+			r.endAs(s, abi.CloseFlush, "stopped", string(e.Text))
 		}
 	case *abi.DocumentRequest:
 		r.end(s, "answered")

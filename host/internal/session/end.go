@@ -30,7 +30,7 @@ func (r *Runner) endAs(s *Session, mode abi.CloseMode, reason, text string) {
 		c.close(mode)
 	}
 	if s.links.view != nil {
-		s.links.view.close()
+		s.links.view.close(mode)
 	}
 	if s.links.answer != nil {
 		s.links.answer(documentAnswer{Err: denyf(abi.ECLOSED, "plugin %s: %s", r.name, text)})

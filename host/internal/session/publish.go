@@ -28,6 +28,9 @@ func (b *batch) commitPublish(raw abi.Raw) {
 		child.links.pace = &pacer{s: child}
 	}
 	s.links.child = child
+	if s.kind == kindSource {
+		s.r.room.sources.succeeded(s.on)
+	}
 	b.feed = nil
 	b.format.add(child)
 	child.enqueue(published(child.links.feed, prior))

@@ -160,9 +160,9 @@ func (b *batch) reserveAttach(raw abi.Raw) error {
 		return denyf(abi.EPERM, "attach to point %q is not granted to this plugin in plugins.yaml (grant: attach)", name)
 	case p == nil:
 		return denyf(abi.ENOENT, "no point %q", name)
-	case s.links.view != nil || b.joined != nil:
+	case b.joined != nil || s.links.view != nil && !s.links.view.isHeld():
 		return denyf(abi.ESTATE, "the connection has a viewer already")
-	case s.kind == kindExchange && !b.response:
+	case s.kind == kindExchange && s.links.view == nil && !b.response:
 		return denyf(abi.ESTATE, "ATTACH on an HTTP exchange follows its HTTP_RESPONSE in the same batch")
 	case s.kind != kindExchange && s.kind != kindRaw:
 		return denyf(abi.ESTATE, "this session has no viewer's connection")
@@ -198,7 +198,7 @@ func (b *batch) reservePublish(raw abi.Raw) error {
 	}
 	b.format = s.r.room.formatter(string(u.Format))
 	if b.format == nil {
-		return denyf(abi.ENOENT, "no running plugin understands %s; enable the plugin that parses it in plugins.yaml", format)
+		return denyf(abi.ENOSYS, "no running plugin understands %s; enable the plugin that parses it in plugins.yaml", format)
 	}
 	feed, err := p.Publish(s.r.name+" "+s.name, s.kind != kindSource, s.r.room.now())
 	if err != nil {

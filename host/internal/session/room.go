@@ -244,6 +244,21 @@ func (r *Runner) swap(g plugin.Generation, inst plugin.Instance) error {
 	return nil
 }
 
+// stopAll tells each session that its plugin is being disabled, and has the plugin
+// answer, so that viewers get the end that their protocol has. Runner.
+func (r *Runner) stopAll(reason string) {
+	deadline := r.room.now().Add(stopDeadline)
+	for _, s := range r.sessions {
+		s.enqueue(&abi.Stop{Reason: abi.StopDisabled, Deadline: int64(deadline.Sub(r.room.started)), Text: []byte("plugin disabled: " + reason)})
+	}
+	for r.inst != nil && r.room.now().Before(deadline) && r.dispatch() {
+	}
+}
+
+// stopDeadline is how long a plugin that is being disabled may take to answer STOP
+// (chosen).
+const stopDeadline = time.Second
+
 func (r *Runner) holdsState() bool {
 	for _, s := range r.sessions {
 		if len(s.blob) > 0 {
@@ -258,6 +273,9 @@ func (r *Runner) holdsState() bool {
 func (r *Runner) Disable(reason string) {
 	r.do(func() {
 		r.setState(Disabled, reason)
+		r.stopAll(reason)
+	})
+	r.do(func() {
 		r.endAll("plugin_disabled")
 		r.dropInstance()
 		if g := r.Generation(); g != nil {

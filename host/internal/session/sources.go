@@ -82,6 +82,14 @@ func (room *Room) sourceEnded(name, reason, text string) {
 	room.log.Warn("source ended; it is started again", "point", name, "reason", reason, "why", text, "in", wait)
 }
 
+// succeeded notes that a point's source has come up, so that its next failure waits
+// as little as the first.
+func (s *sources) succeeded(name string) {
+	s.mu.Lock()
+	delete(s.wait, name)
+	s.mu.Unlock()
+}
+
 func (s *sources) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

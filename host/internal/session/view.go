@@ -18,7 +18,8 @@ type view struct {
 
 	mu     sync.Mutex
 	viewer *deliver.Viewer
-	left   bool
+	left   bool // the pool has closed the connection
+	held   bool // off its log, the connection open
 	final  deliver.Stats
 }
 
@@ -36,14 +37,49 @@ func (v *view) write(b []byte) {
 
 func (v *view) resume() {
 	if h := v.handle(); h != nil {
+		v.setHeld(false)
 		h.Resume()
 	}
 }
 
-func (v *view) close() {
-	if h := v.handle(); h != nil {
+// close ends the viewer: with CloseFlush at the next packet boundary, once what was
+// written is sent.
+func (v *view) close(mode abi.CloseMode) {
+	h := v.handle()
+	switch {
+	case h == nil:
+	case mode == abi.CloseFlush:
+		h.Finish(deliver.Closed)
+	default:
 		h.Close(deliver.Closed)
 	}
+}
+
+// hold takes the viewer off its log at the next packet boundary; the connection stays
+// the session's.
+func (v *view) hold() {
+	if h := v.handle(); h != nil {
+		h.Hold()
+		v.setHeld(true)
+	}
+}
+
+func (v *view) setHeld(held bool) {
+	v.mu.Lock()
+	v.held = held
+	v.mu.Unlock()
+}
+
+func (v *view) isHeld() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.held && !v.left
+}
+
+func (v *view) hasLeft() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.left
 }
 
 func (v *view) stats() deliver.Stats {
@@ -64,7 +100,7 @@ func (v *view) Readable(b []byte) {
 		return
 	}
 	if c.in.full() {
-		v.close()
+		v.close(abi.CloseNow)
 		return
 	}
 	c.in.put(b)
@@ -73,6 +109,7 @@ func (v *view) Readable(b []byte) {
 
 // Held tells the plugin that a rule of mode event holds the viewer.
 func (v *view) Held(why deliver.Reason) {
+	v.setHeld(true)
 	v.s.enqueue(&abi.Detached{Head: abi.Head{Conn: 1}, Reason: []byte(why.String())})
 }
 
@@ -95,6 +132,10 @@ func (b *batch) commitAttach(raw abi.Raw) {
 	a, s := &b.rec.attach, b.s
 	_ = b.decode(raw, a)
 	prefix, _ := b.gather(&a.Prefix)
+	if s.links.view != nil {
+		b.reattach(prefix)
+		return
+	}
 	v := &view{s: s, rendition: b.joined}
 	c, head := s.hijacked()
 	if c == nil {
@@ -104,8 +145,7 @@ func (b *batch) commitAttach(raw abi.Raw) {
 	}
 	s.links.view = v
 	s.on = b.joined.Point().Name()
-	log := b.joined.Log
-	cursor := log.Cursor(stream.Start{Mode: startModes[a.Mode], Back: media.Time(a.Back).Duration(), Seq: a.Seq, Time: media.Time(a.Time)})
+	cursor := b.cursor()
 	for _, p := range prefix {
 		head = append(head, p...)
 	}
@@ -122,6 +162,31 @@ func (b *batch) commitAttach(raw abi.Raw) {
 	}
 	s.enqueue(attached)
 	s.r.room.event("attach", s.r.name, s, b.joined.Name())
+}
+
+// reattach puts a held viewer onto another log.
+func (b *batch) reattach(prefix [][]byte) {
+	a, v := &b.rec.attach, b.s.links.view
+	v.rendition.Point().Leave()
+	v.rendition = b.joined
+	cursor := b.cursor()
+	out := join(prefix)
+	if h := cursor.Header(); h != nil && a.WithHeader != 0 {
+		out = append(out, h.Bytes...)
+	}
+	h := v.handle()
+	if len(out) > 0 {
+		_ = h.Write(out) // an overflow detaches the viewer, which the session then hears
+	}
+	h.Switch(b.joined.Log, cursor)
+	v.resume()
+	b.s.enqueue(&abi.Attached{Head: abi.Head{Conn: 1}, Sequence: cursor.Seq()})
+}
+
+// cursor gives the place where ATTACH wants the viewer to begin.
+func (b *batch) cursor() stream.Cursor {
+	a := &b.rec.attach
+	return b.joined.Log.Cursor(stream.Start{Mode: startModes[a.Mode], Back: media.Time(a.Back).Duration(), Seq: a.Seq, Time: media.Time(a.Time)})
 }
 
 // hijacked gives the session's connection for a viewer, and what it must send first.

@@ -1,0 +1,47 @@
+// Package host is the program weir: it reads plugins.yaml, builds the rooms below from the lowest to the highest, joins them, and takes them apart again in
+// the opposite order. A configuration and connections come in; listening addresses, viewers' bytes and a status come out. It never parses a protocol or a
+// format (that is the plugins' work) and never touches a packet on its way (that is the rooms').
+//
+// # Rooms
+//
+// A room is one package of host/internal that owns one thing. It imports rooms of lower layers only; layers_test.go holds the table and checks it.
+//
+//	7  cmd, e2e                     the commands of bin/weir; proofs with real encoders and players
+//	6  hosttest                     a host for the tests of plugins' authors
+//	5  host                         this package: wiring, commands at run time, reload
+//	4  session  announce  admin     events and verdicts of one peer; documents about points; health, metrics, status
+//	3  point                        a named place: its source, its renditions, its viewers, its states
+//	2  plugin  deliver              a plugin's code in a sandbox; packets to sockets
+//	1  stream  netio  manifest  config   the log of packets; listeners and connections; plugin.yaml; plugins.yaml
+//	0  media  telemetry  sample     values; counters and log lines; the film of the demo point
+//
+// Beside the host stand abi, the contract in records, and sdk, what a plugin is written with. Both build without the host, and so does every plugin.
+// Where a room needs one above or beside it, it declares the few methods that it needs, and this package hands in what has them. Config has one reader,
+// this package, which translates it into each room's own Options.
+//
+// # Life of a packet
+//
+// From left to right, with no way back:
+//
+//	encoder ─ netio.Conn ─ session of the source ─▶ plugin: which spans of these bytes are packets?
+//	        ─ point: may this session write? ─ stream.Log.Append            one atomic publish
+//	        ─ packager session ─▶ plugin: what stands around each packet?   once per rendition
+//	        ─ the rendition's stream.Log ─ deliver: one send per viewer and batch
+//	        ─ viewer
+//
+// A plugin sees a packet once per rendition, never once per viewer. After Append no lock is taken and nothing is allocated for a viewer and packet. A viewer
+// that falls behind its limit jumps to the newest key packet, and what it missed is counted with the reason.
+//
+// # Life of a request
+//
+//	netio.Listener ─ first bytes, then the route table of the manifests ─ session
+//	        ─ runner of the plugin: event ◀▶ verdicts
+//	        ─ session: reserve all that the verdicts need, then apply all, or refuse all
+//	        ─ ATTACH: point.Join, and the socket passes from netio to deliver
+//
+// From then on the viewer needs neither the plugin nor a goroutine. The plugin may crash, be reloaded or be disabled: its viewers play on, and only new
+// requests wait for the next instance. What a session must remember is an opaque blob that the session room holds, so the next instance, or the next
+// version, goes on where the last one stopped.
+//
+// RATIONALE.md says why it is built so.
+package host

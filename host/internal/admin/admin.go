@@ -1,0 +1,31 @@
+// Package admin is where operators, their tools and their monitoring meet a running server.
+//
+// It owns the admin API: its addresses, who may use it, and the JSON words in which the server is described. Requests of the commands, of
+// Prometheus and of scripts come in; statuses, documents and orders to a Backend go out. It never holds state of the server, never decides
+// anything about it, and knows no package of the rooms that it describes: whoever implements Backend translates.
+package admin
+
+import "errors"
+
+// ErrNotFound is in the error of a Backend that does not know the plugin, point or format it was asked about; the API answers 404.
+var ErrNotFound = errors.New("not found")
+
+// Backend is the server behind the API. Its methods are called by several goroutines at once.
+type Backend interface {
+	// Status describes the whole server.
+	Status() Status
+	// Sessions lists the sessions of a point, or all for "".
+	Sessions(point string) []Session
+	// Ports lists what is open and what grants allow.
+	Ports() []Port
+	// EnablePlugin starts a plugin; it is nil if it runs already.
+	EnablePlugin(name string) error
+	// DisablePlugin stops a plugin; status shows the reason.
+	DisablePlugin(name, reason string) error
+	// ReloadPlugin reads the plugin's module again.
+	ReloadPlugin(name string) (PluginChange, error)
+	// Announce writes a document about a point, for players that reach the server at authority ("host:port", may be empty).
+	Announce(point, format, authority string) (mediaType string, body []byte, err error)
+	// Ready is nil when every enabled plugin and listener is ready, else says what is not.
+	Ready() error
+}

@@ -1,0 +1,177 @@
+package admin
+
+import "time"
+
+// Status is the whole server at one moment. Lists are sorted by name. Whoever asked for it owns it.
+type Status struct {
+	Version   string     `json:"version"`
+	Started   time.Time  `json:"started"`
+	Config    string     `json:"config"` // path of the file, or "built-in default"
+	Listeners []Listener `json:"listeners"`
+	Plugins   []Plugin   `json:"plugins"`
+	Points    []Point    `json:"points"`
+	Limits    Limits     `json:"limits"`
+	Deliver   Deliver    `json:"deliver"`
+}
+
+// States of a Listener.
+const (
+	ListenerOpen     = "open"
+	ListenerFailed   = "failed"
+	ListenerDisabled = "disabled" // by the configuration
+)
+
+// Listener is a set of bound addresses, or why they are not bound.
+type Listener struct {
+	Name      string            `json:"name"`
+	Addresses []string          `json:"addresses"` // as bound if open, else as configured
+	State     string            `json:"state"`
+	Code      string            `json:"code,omitempty"`   // of a failed one, "0xC00D158B"
+	Reason    string            `json:"reason,omitempty"` // what went wrong, one line
+	Remedy    string            `json:"remedy,omitempty"` // what the operator can do, one line
+	Plugins   []string          `json:"plugins"`
+	Accepted  uint64            `json:"accepted"` // connections
+	Requests  uint64            `json:"requests"` // HTTP
+	Outcomes  map[string]uint64 `json:"outcomes"` // connections by netio.Outcome; those of 0 may be left out
+}
+
+// States of a Plugin.
+const (
+	PluginDisabled    = "disabled"
+	PluginStarting    = "starting"
+	PluginRunning     = "running"
+	PluginFailed      = "failed"
+	PluginQuarantined = "quarantined"
+	PluginDraining    = "draining"
+)
+
+// Plugin is a plugin of the configuration. Version, Generation and Hash are zero while nothing is loaded.
+type Plugin struct {
+	Name       string   `json:"name"`
+	Version    string   `json:"version,omitempty"`
+	State      string   `json:"state"`
+	Reason     string   `json:"reason,omitempty"` // why it is in this state; empty while running
+	Generation uint64   `json:"generation,omitempty"`
+	Hash       string   `json:"hash,omitempty"` // SHA-256 of the module, hex
+	Listeners  []string `json:"listeners"`
+	Sessions   int      `json:"sessions"`
+	Work
+	LastFault *Fault `json:"last_fault,omitempty"`
+}
+
+// Work counts what a plugin has done since the server started, over all generations.
+type Work struct {
+	Calls       uint64  `json:"calls"`
+	Events      uint64  `json:"events"`
+	SlowCalls   uint64  `json:"slow_calls"`
+	Refused     uint64  `json:"refused"` // batches of verdicts
+	Faults      uint64  `json:"faults"`
+	BusySeconds float64 `json:"busy_seconds"`
+}
+
+// Fault is the last time that a plugin broke its contract.
+type Fault struct {
+	At      time.Time `json:"at"`
+	Kind    string    `json:"kind"`
+	Session uint64    `json:"session,omitempty"`
+	Peer    string    `json:"peer,omitempty"`
+	During  string    `json:"during,omitempty"`
+	Text    string    `json:"text"`            // one line
+	Stack   string    `json:"stack,omitempty"` // the guest's, innermost first, one frame a line
+	Log     string    `json:"log,omitempty"`   // end of what the guest logged
+}
+
+// States of a Point are those of package point: idle, waiting, live, draining, failed.
+
+// Point is a publishing point.
+type Point struct {
+	Name        string      `json:"name"`
+	State       string      `json:"state"`
+	Reason      string      `json:"reason,omitempty"`
+	Source      string      `json:"source,omitempty"` // who feeds it; empty while nobody does
+	SourceSince time.Time   `json:"source_since,omitzero"`
+	Sources     uint64      `json:"sources"` // how many have fed it
+	Viewers     int         `json:"viewers"`
+	MaxViewers  int         `json:"max_viewers,omitempty"` // 0: no limit
+	Renditions  []Rendition `json:"renditions"`
+}
+
+// Rendition is a point's content in one wire form.
+type Rendition struct {
+	Name           string  `json:"name"`
+	From           string  `json:"from,omitempty"` // the rendition it is made of
+	HeaderBytes    int     `json:"header_bytes"`
+	Generation     uint64  `json:"generation"` // of the header
+	OldestSequence uint64  `json:"oldest_sequence"`
+	NextSequence   uint64  `json:"next_sequence"`
+	HeldBytes      int     `json:"held_bytes"`
+	HeldSeconds    float64 `json:"held_seconds"` // media time
+}
+
+// Limits is what bounds the server as a whole. A field is 0 where the system does not tell. Measure fills it.
+type Limits struct {
+	CPUs           int    `json:"cpus"`
+	OpenFiles      int    `json:"open_files"` // descriptors, sockets among them
+	MaxOpenFiles   uint64 `json:"max_open_files"`
+	MemoryBytes    uint64 `json:"memory_bytes"`               // that the Go runtime has from the system
+	MaxMemoryBytes uint64 `json:"max_memory_bytes,omitempty"` // GOMEMLIMIT; 0: none
+}
+
+// Deliver counts what went to viewers since the server started.
+type Deliver struct {
+	Viewers        int               `json:"viewers"`
+	Bytes          uint64            `json:"bytes"`
+	Sends          uint64            `json:"sends"`
+	DroppedPackets uint64            `json:"dropped_packets"`
+	Left           map[string]uint64 `json:"left"` // viewers gone, by deliver.Reason
+}
+
+// Session is what is kept while one peer talks to the server through one plugin.
+type Session struct {
+	ID             uint64    `json:"id"`
+	Plugin         string    `json:"plugin"`
+	Role           string    `json:"role"`
+	Peer           string    `json:"peer,omitempty"`
+	Point          string    `json:"point,omitempty"`
+	Rendition      string    `json:"rendition,omitempty"`
+	Since          time.Time `json:"since"`
+	BytesIn        uint64    `json:"bytes_in"`
+	BytesOut       uint64    `json:"bytes_out"`
+	Packets        uint64    `json:"packets"`
+	LagMillis      int64     `json:"lag_millis"` // behind live, media time
+	LagBytes       int       `json:"lag_bytes"`
+	DroppedPackets uint64    `json:"dropped_packets"`
+}
+
+// Directions of a Port.
+const (
+	In  = "in"
+	Out = "out"
+)
+
+// Port is a network address that the server or one of its plugins uses or may use.
+type Port struct {
+	Direction string `json:"direction"`
+	Protocol  string `json:"protocol"`           // tcp, udp
+	Address   string `json:"address"`            // IP, network, or host pattern; "*" for any
+	Port      string `json:"port"`               // "8080", or "1-65535" of a grant
+	Plugin    string `json:"plugin,omitempty"`   // several: joined by ", "
+	Listener  string `json:"listener,omitempty"` // of direction in
+	Purpose   string `json:"purpose"`            // one line
+}
+
+// PluginChange is what a reload did.
+type PluginChange struct {
+	Name     string `json:"name"`
+	From     Build  `json:"from"`
+	To       Build  `json:"to"`
+	Sessions int    `json:"sessions"`       // that went over to the new build
+	Note     string `json:"note,omitempty"` // anything else worth a line, such as "the file has not changed"
+}
+
+// Build names one loaded build of a plugin; it is zero where there was none.
+type Build struct {
+	Version    string `json:"version,omitempty"`
+	Generation uint64 `json:"generation,omitempty"`
+	Hash       string `json:"hash,omitempty"`
+}
