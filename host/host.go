@@ -36,6 +36,7 @@ type TestOptions struct {
 	Config   *config.Config                    // instead of ConfigPath
 	Builtin  func(name string) ([]byte, error) // instead of the embedded modules
 	CacheDir string
+	PortZero bool // listeners may have port 0: the kernel chooses one
 }
 
 // Server is a running weir. Start makes one, Close ends it.
@@ -107,7 +108,7 @@ func loadConfig(o Options) (*config.Config, error) {
 	case o.ConfigPath == "":
 		return config.Default(DefaultConfig(), o.Environ)
 	}
-	return config.Load(o.ConfigPath, o.Environ)
+	return config.Options{AllowPortZero: o.Tests.PortZero}.Load(o.ConfigPath, o.Environ)
 }
 
 func (s *Server) makePoints() {

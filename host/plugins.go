@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/manifest"
@@ -106,6 +108,7 @@ func grant(c config.Grant, m *manifest.Manifest) session.Grant {
 // loadPlugins makes the runner of each plugin and starts those that are enabled. Only
 // a configuration that contradicts itself is an error.
 func (s *Server) loadPlugins(ctx context.Context) error {
+	var starts []start
 	for _, c := range s.config.Plugins {
 		p := &loaded{config: c}
 		settings, err := json.Marshal(c.Config)
@@ -132,24 +135,47 @@ func (s *Server) loadPlugins(ctx context.Context) error {
 			p.off = "enabled: false in " + s.config.File
 			p.runner.Disable(p.off)
 		default:
-			s.startPlugin(ctx, p, m)
+			starts = append(starts, start{p: p, m: m})
 		}
 	}
-	_, err := s.tables()
-	return err
+	if _, err := s.tables(); err != nil {
+		return err
+	}
+	s.startPlugins(ctx, starts)
+	return nil
 }
 
-// startPlugin compiles a module and enables it. A failure is the plugin's state.
-func (s *Server) startPlugin(ctx context.Context, p *loaded, m module) {
-	g, err := s.open(ctx, p.config, m)
-	if err == nil {
-		if err = p.runner.Enable(g); err != nil {
-			g.Close()
-		}
+// start is a plugin on its way up.
+type start struct {
+	p   *loaded
+	m   module
+	g   plugin.Generation
+	err error
+}
+
+// startPlugins compiles modules, as many at a time as there are cores, and enables
+// them in order. A failure is the plugin's state.
+func (s *Server) startPlugins(ctx context.Context, starts []start) {
+	var compiling sync.WaitGroup
+	turn := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i := range starts {
+		compiling.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			starts[i].g, starts[i].err = s.open(ctx, starts[i].p.config, starts[i].m)
+		})
 	}
-	if err != nil {
-		p.runner.SetFailed(err.Error())
-		s.log.Error("plugin not started", "plugin", p.config.Name, "error", err)
+	compiling.Wait()
+	for _, x := range starts {
+		if x.err == nil {
+			if x.err = x.p.runner.Enable(x.g); x.err != nil {
+				x.g.Close()
+			}
+		}
+		if x.err != nil {
+			x.p.runner.SetFailed(x.err.Error())
+			s.log.Error("plugin not started", "plugin", x.p.config.Name, "error", x.err)
+		}
 	}
 }
 

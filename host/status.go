@@ -145,6 +145,7 @@ func rendition(r *point.Rendition) admin.Rendition {
 	}
 	c := r.Log.Cursor(stream.Start{Mode: stream.StartSeq, Seq: st.OldestSequence})
 	if first, status := c.Next(); status == stream.More {
+		st.NewestSeconds = r.Log.LastDTS().Duration().Seconds()
 		st.HeldSeconds = (r.Log.LastDTS() - first.DTS).Duration().Seconds()
 	}
 	return st

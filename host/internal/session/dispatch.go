@@ -41,7 +41,7 @@ func (r *Runner) dispatch() bool {
 		return true
 	}
 	r.run(taken)
-	for _, s := range taken {
+	for _, s := range batch {
 		r.again(s)
 	}
 	return true

@@ -88,7 +88,7 @@ func (i *inlet) put(b []byte) {
 func (i *inlet) full() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.end()-i.consumed >= inletLimit
+	return !i.tail.closed && i.end()-i.consumed >= inletLimit
 }
 
 // mark notes that a file starts anew at the present end.
@@ -132,13 +132,14 @@ func (i *inlet) shut() {
 // divert passes what is not consumed, and all that follows, to another inlet.
 func (i *inlet) divert(to *inlet) {
 	i.mu.Lock()
-	rest := i.buf[i.consumed-i.base:]
-	to.put(rest)
-	i.consumed, i.seen = i.end(), i.end()
-	i.base, i.buf = i.end(), nil
-	for range i.loops {
+	for _, loop := range i.loops {
+		to.put(i.buf[i.consumed-i.base : loop-i.base])
 		to.mark()
+		i.consumed = loop
 	}
+	to.put(i.buf[i.consumed-i.base:])
+	i.consumed, i.seen, i.loops = i.end(), i.end(), nil
+	i.base, i.buf = i.end(), nil
 	ended, reason := i.tail.ended, i.tail.reason
 	i.through = to
 	i.mu.Unlock()
@@ -171,15 +172,15 @@ const (
 func (i *inlet) next() delivery {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.tail.told || i.tail.closed {
+		return delivery{}
+	}
 	end, loop := i.end(), false
 	if len(i.loops) > 0 {
 		end, loop = i.loops[0], true
 	}
 	view := i.buf[i.consumed-i.base : end-i.base]
 	final := i.tail.ended && !loop
-	if i.tail.told || i.tail.closed {
-		return delivery{}
-	}
 	if len(view) > 0 && !(final && i.tail.flagged && !i.progress) {
 		if d := i.input(view, end, loop || final); d.kind != nothing {
 			d.last = final && d.offset+uint64(len(d.bytes)) == end
@@ -280,6 +281,9 @@ func (i *inlet) settle(retain uint64, keeps bool) {
 	i.retained = i.consumed
 	if keeps {
 		i.retained = min(retain, i.consumed)
+	}
+	if i.seen > i.retained+abi.MaxRetain {
+		i.retained = min(i.seen-abi.MaxRetain, i.consumed)
 	}
 	drop := int(i.retained - i.base)
 	switch {

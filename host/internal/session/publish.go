@@ -34,7 +34,7 @@ func (b *batch) commitPublish(raw abi.Raw) {
 	b.feed = nil
 	b.format.add(child)
 	child.enqueue(published(child.links.feed, prior))
-	s.r.log.Info("source attached", "point", s.on, "format", format, "source", s.name, "plugin", s.r.name)
+	s.r.log.Info("source attached", "point", s.on, "format", format, "source", s.name)
 	s.r.room.event("source", s.r.name, s, format)
 }
 

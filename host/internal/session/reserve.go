@@ -86,7 +86,7 @@ func (b *batch) reserveInput(raw abi.Raw) error {
 	case raw.Op == abi.OpConsume && !c.in.canConsume(offset):
 		return sinf(plugin.BadSpan, "CONSUME %d lies outside of what was delivered", offset)
 	case raw.Op == abi.OpRetain && !c.in.canRetain(offset):
-		return sinf(plugin.BadSpan, "RETAIN %d lies outside of what is held, or more than %d bytes back", offset, abi.MaxRetain)
+		return denyf(abi.EINVAL, "RETAIN %d lies outside of what is held, or more than %d bytes back", offset, abi.MaxRetain)
 	}
 	return nil
 }
