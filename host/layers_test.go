@@ -24,7 +24,7 @@ const module = "github.com/weir-media/weir"
 // imports rooms of lower layers and packages of its own room. A new room needs a place here.
 var layers = [][]string{
 	0: {"media", "telemetry", "sample"},
-	1: {"stream", "netio", "steer", "manifest", "config"},
+	1: {"stream", "netio", "steer", "manifest", "config", "scaffold"},
 	2: {"plugin", "deliver"},
 	3: {"point"},
 	4: {"session", "announce", "admin"},

@@ -1,5 +1,4 @@
-// Command hello is the smallest useful plugin: it answers GET /hello?name=N with
-// "hello, N". Copy it and change the name.
+// Command hello is a plugin of weir: it answers GET /hello?name=N with "hello, N".
 package main
 
 import "github.com/weir-media/weir/sdk"

@@ -133,8 +133,8 @@ func (s *Server) addr(name string) net.Addr {
 	return nil
 }
 
-// Close stops listening, removes the socket file and returns when the last request has been answered. It may be called twice.
-func (s *Server) Close() {
+// Close stops listening, removes the socket file and returns when the last request has been answered. It may be called twice; its error is nil.
+func (s *Server) Close() error {
 	s.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
@@ -146,6 +146,7 @@ func (s *Server) Close() {
 	})
 	s.loops.Wait()
 	s.count.wait()
+	return nil
 }
 
 // inflight knows how many requests are being answered, which http.Server.Close does not wait for.

@@ -105,7 +105,8 @@ type Rendition struct {
 	OldestSequence uint64  `json:"oldest_sequence"`
 	NextSequence   uint64  `json:"next_sequence"`
 	HeldBytes      int     `json:"held_bytes"`
-	HeldSeconds    float64 `json:"held_seconds"` // media time
+	HeldSeconds    float64 `json:"held_seconds"`   // media time
+	NewestSeconds  float64 `json:"newest_seconds"` // media time of the newest packet; the point's first was near 0
 }
 
 // Limits is what bounds the server as a whole. A field is 0 where the system does not tell. Measure fills it.

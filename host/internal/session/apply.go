@@ -26,10 +26,19 @@ type batch struct {
 	feed     *point.Feed // PUBLISH
 	format   *Runner     // PUBLISH bytes:…
 	joined   *point.Rendition
-	response bool
-	accepted bool
 	dials    []dialed
 	rec      *records
+	seen     seen
+}
+
+// seen is what the verdicts before the one under judgement have asked for.
+type seen struct {
+	response, accepted, document, header bool
+
+	watches int
+	timers  []uint32 // new ones
+	metrics []string // new ones
+	bytes   int      // gathered
 }
 
 type dialed struct {
@@ -75,7 +84,7 @@ func (r *Runner) apply(s *Session, raws []abi.Raw) *refusal {
 	}
 	b := &r.scratch.b
 	*b = batch{s: s, raws: raws, rec: &r.scratch.rec, dials: b.dials[:0]}
-	if raws[0].Op == abi.OpFail {
+	if raws[0].Op == abi.OpFail && len(raws) == 1 {
 		return r.failed(s, raws)
 	}
 	for i, raw := range raws {
@@ -84,9 +93,11 @@ func (r *Runner) apply(s *Session, raws []abi.Raw) *refusal {
 			return judge(i, raw.Op, err)
 		}
 	}
+	b.seen.bytes = 0
 	for _, raw := range raws {
 		b.commit(raw)
 		if s.inbox.over.Load() {
+			b.release() // what follows is not carried out
 			return nil
 		}
 	}
@@ -151,6 +162,9 @@ func (r *Runner) failed(s *Session, raws []abi.Raw) *refusal {
 		return judge(0, raws[0].Op, err)
 	}
 	text := string(f.Text)
+	if f.Code >= 0 {
+		return judge(0, abi.OpFail, sinf(plugin.BadBatch, "FAIL with code %d", f.Code))
+	}
 	if f.Code == abi.EINTERNAL || f.Code == abi.ESTATE {
 		cause := &plugin.CodeError{Code: f.Code, Text: text}
 		return &refusal{op: abi.OpFail, fault: &plugin.Fault{Kind: plugin.Protocol, Cause: cause}}
@@ -185,6 +199,10 @@ func (b *batch) release() {
 			_ = d.file.Close()
 		}
 	}
+	for _, name := range b.seen.metrics {
+		delete(b.s.r.metrics, name)
+	}
+	b.feed, b.joined, b.dials, b.seen.metrics = nil, nil, b.dials[:0], nil
 }
 
 // gather resolves pieces to the bytes that they mark. The slices are valid until the
@@ -199,10 +217,18 @@ func (b *batch) gather(pieces *abi.Pieces) ([][]byte, error) {
 		if len(v) > 0 {
 			out = append(out, v)
 		}
+		if b.seen.bytes += len(v); b.seen.bytes > maxGathered {
+			return nil, denyf(abi.ETOOBIG, "the batch's pieces make more than %d bytes", maxGathered)
+		}
 	}
 	b.s.r.scratch.slices = out
 	return out, nil
 }
+
+// maxGathered bounds the bytes that the pieces of one batch may come to, since a span
+// of a few bytes can be marked thousands of times (chosen: all that may be retained,
+// four times over).
+const maxGathered = 4 * abi.MaxRetain
 
 func (b *batch) piece(p abi.Piece) ([]byte, error) {
 	s := b.s

@@ -2,10 +2,12 @@ package session
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/media"
+	"github.com/weir-media/weir/host/internal/point"
 )
 
 // commit carries out one verdict that reserve has let pass. What goes wrong now (a
@@ -16,6 +18,7 @@ func (b *batch) commit(raw abi.Raw) {
 	case abi.OpSetState:
 		_ = b.decode(raw, &rec.rest.state)
 		s.blob = append(s.blob[:0], rec.rest.state.Blob...)
+		s.schema = s.r.Generation().Manifest().State.Schema
 	case abi.OpConsume, abi.OpRetain, abi.OpNeed:
 		b.commitInput(raw)
 	case abi.OpWrite:
@@ -26,10 +29,7 @@ func (b *batch) commit(raw abi.Raw) {
 		b.commitResponse(raw)
 	case abi.OpWatch:
 		_ = b.decode(raw, &rec.rest.watch)
-		p := s.r.room.point(string(rec.rest.watch.Point))
-		s.links.watched = append(s.links.watched, p)
-		p.Watch(s)
-		s.Changed(p)
+		s.watch(s.r.room.point(string(rec.rest.watch.Point)))
 	case abi.OpAttach:
 		b.commitAttach(raw)
 	case abi.OpPublish:
@@ -45,6 +45,14 @@ func (b *batch) commit(raw abi.Raw) {
 	default:
 		b.commitSmall(raw)
 	}
+}
+
+func (s *Session) watch(p *point.Point) {
+	if !slices.Contains(s.links.watched, p) {
+		s.links.watched = append(s.links.watched, p)
+		p.Watch(s)
+	}
+	s.Changed(p)
 }
 
 func (b *batch) commitInput(raw abi.Raw) {
@@ -158,8 +166,9 @@ func (b *batch) commitDocument(raw abi.Raw) {
 func (b *batch) commitDial(raw abi.Raw) {
 	_ = b.decode(raw, &b.rec.rest.dial)
 	number := b.rec.rest.dial.Conn
-	for _, d := range b.dials {
+	for i, d := range b.dials {
 		if d.number == number {
+			b.dials[i].file = nil // the session's from now on
 			b.s.dialed(d)
 			return
 		}
@@ -241,7 +250,7 @@ func (c *conn) close(mode abi.CloseMode) {
 // answered and has no viewer.
 func (b *batch) afterwards() {
 	s := b.s
-	if x := s.links.x; x != nil && b.response && s.links.view == nil {
+	if x := s.links.x; x != nil && b.seen.response && s.links.view == nil {
 		s.r.end(s, "answered")
 	}
 }

@@ -117,7 +117,7 @@ func (r *Runner) put(s *Session) error {
 	}
 	if len(s.blob) > 0 {
 		st := &r.scratch.state
-		*st = abi.State{Head: *h, Blob: s.blob, Schema: []byte(r.Generation().Manifest().State.Schema)}
+		*st = abi.State{Head: *h, Blob: s.blob, Schema: []byte(s.schema)}
 		if err := r.scratch.w.Put(s.id, 0, st); err != nil {
 			return err
 		}

@@ -26,6 +26,10 @@ func (r *Runner) endAs(s *Session, mode abi.CloseMode, reason, text string) {
 		p.Unwatch(s)
 	}
 	r.endExchange(s, reason, text)
+	if x := s.links.x; x != nil {
+		r.timers.cancel(x.timer)
+		s.conns[0].net = nil // the answer that is under way ends the connection
+	}
 	for _, c := range s.conns {
 		c.close(mode)
 	}

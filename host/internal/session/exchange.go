@@ -18,6 +18,8 @@ type exchange struct {
 	out  *answer     // what the request's goroutine is to send
 	over bool
 	done chan struct{}
+
+	timer uint64 // ends an exchange that its plugin leaves unanswered
 }
 
 // answer is an HTTP response with all its bytes copied.

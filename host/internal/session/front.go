@@ -2,7 +2,9 @@ package session
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -116,20 +118,18 @@ func (r *Runner) openExchange(x *netio.Exchange, m manifest.Match) *Session {
 	s.conns = []*conn{{number: 1}}
 	r.add(s)
 	r.post(func() {
-		t := r.timers.add(r.room.now().Add(answerTimeout), func() {
+		if s.inbox.over.Load() {
+			return
+		}
+		s.links.x.timer = r.timers.add(r.room.now().Add(answerTimeout), func() {
 			if s.links.x.canAccept() {
 				r.end(s, "timeout")
 			}
 		})
-		s.timers = map[uint32]uint64{answerTimer: t}
 	})
 	s.enqueue(r.request(x, m))
 	return s
 }
-
-// answerTimer is the number of the host's own timer in a session's table; a plugin
-// may overwrite it without harm.
-const answerTimer = 1 << 31
 
 func (r *Runner) request(x *netio.Exchange, m manifest.Match) *abi.HTTPRequest {
 	q := x.Request
@@ -152,8 +152,8 @@ func (r *Runner) request(x *netio.Exchange, m manifest.Match) *abi.HTTPRequest {
 	if q.ContentLength > 0 {
 		e.Length = uint64(q.ContentLength)
 	}
-	for name, values := range q.Header {
-		for _, v := range values {
+	for _, name := range slices.Sorted(maps.Keys(q.Header)) { // net/http has lost the order of the wire
+		for _, v := range q.Header[name] {
 			e.Fields.Add([]byte(name), []byte(v))
 		}
 	}

@@ -19,6 +19,7 @@ type pacer struct {
 	s       *Session
 	queue   []paced
 	started bool
+	headed  bool // a header was queued
 	base    time.Time  // when the packet with time zero is due
 	zero    media.Time // its DTS
 	last    media.Time
@@ -56,8 +57,14 @@ func (p *pacer) add(k media.Packet, b []byte) {
 }
 
 func (p *pacer) header(h []byte) {
-	p.queue = append(p.queue, paced{bytes: h, header: true, due: p.s.r.room.now()})
-	p.release(p.s.r.room.now())
+	now := p.s.r.room.now()
+	due := now
+	if n := len(p.queue); n > 0 {
+		due = p.queue[n-1].due
+	}
+	p.headed = true
+	p.queue = append(p.queue, paced{bytes: h, header: true, due: due})
+	p.release(now)
 }
 
 // release appends what is due and sets a timer for the rest.

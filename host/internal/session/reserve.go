@@ -2,9 +2,11 @@ package session
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/netio"
 	"github.com/weir-media/weir/host/internal/plugin"
 	"github.com/weir-media/weir/host/internal/point"
 )
@@ -13,6 +15,9 @@ import (
 // release could not give back.
 func (b *batch) reserve(raw abi.Raw) error {
 	rec := b.rec
+	if b.s.kind == kindFormat && !formatVerdicts[raw.Op] {
+		return denyf(abi.ESTATE, "a format's session gives no %v", raw.Op)
+	}
 	switch raw.Op {
 	case abi.OpSetState:
 		return b.reserveState(raw)
@@ -42,6 +47,12 @@ func (b *batch) reserve(raw abi.Raw) error {
 	default:
 		return b.reserveSmall(raw)
 	}
+}
+
+// formatVerdicts are those of a child session (spec.md 8.6).
+var formatVerdicts = map[abi.Op]bool{
+	abi.OpSetState: true, abi.OpConsume: true, abi.OpRetain: true, abi.OpNeed: true, abi.OpHeader: true, abi.OpPacket: true,
+	abi.OpSetTimer: true, abi.OpClose: true, abi.OpMetric: true, abi.OpFail: true,
 }
 
 func (b *batch) reserveState(raw abi.Raw) error {
@@ -96,7 +107,11 @@ func (b *batch) reserveWrite(raw abi.Raw) error {
 	if err := b.decode(raw, w); err != nil {
 		return err
 	}
-	if c := b.s.conn(w.Conn); c == nil || c.closed || (c.net == nil && b.s.links.view == nil) {
+	c := b.s.conn(w.Conn)
+	switch {
+	case c == nil:
+		return denyf(abi.ENOENT, "no connection %d", w.Conn)
+	case c.closed || b.s.links.view == nil && (c.net == nil || b.s.kind == kindExchange):
 		return denyf(abi.ECLOSED, "connection %d takes no WRITE", w.Conn)
 	}
 	_, err := b.gather(&w.Pieces)
@@ -109,30 +124,44 @@ func (b *batch) reserveExchange(raw abi.Raw) error {
 		return denyf(abi.ESTATE, "the session has no HTTP exchange")
 	}
 	if raw.Op == abi.OpAccept {
-		if !x.canAccept() || b.accepted || b.response {
+		if !x.canAccept() || b.seen.accepted || b.seen.response {
 			return denyf(abi.ESTATE, "the request's body was accepted or answered before")
 		}
-		b.accepted = true
+		if x.x.BodyKind() == netio.BodyNone {
+			return denyf(abi.ESTATE, "the request has no body")
+		}
+		b.seen.accepted = true
 		return b.decode(raw, &b.rec.accept)
 	}
 	resp := &b.rec.response
 	if err := b.decode(raw, resp); err != nil {
 		return err
 	}
-	if !x.isOpen() || b.response {
+	if !x.isOpen() || b.seen.response {
 		return denyf(abi.ESTATE, "the request was answered before")
 	}
 	if resp.Status < 200 || resp.Status > 599 {
 		return denyf(abi.EINVAL, "HTTP status %d", resp.Status)
 	}
 	for f := range resp.Fields.All() {
-		if bytes.ContainsAny(f.Value, "\r\n\x00") || len(f.Name) == 0 || bytes.ContainsAny(f.Name, "\r\n\x00: ") {
+		if bytes.ContainsAny(f.Value, "\r\n\x00") || !isToken(f.Name) {
 			return denyf(abi.EINVAL, "HTTP header field %q", f.Name)
 		}
 	}
-	b.response = true
+	b.seen.response = true
 	_, err := b.gather(&resp.Pieces)
 	return err
+}
+
+// isToken judges a header field's name (RFC 9110 5.6.2).
+func isToken(name []byte) bool {
+	for _, c := range name {
+		isLetter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !isLetter && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return len(name) > 0
 }
 
 // maxWatched bounds the points that one session watches (chosen).
@@ -142,9 +171,10 @@ func (b *batch) reserveWatch(name string) error {
 	switch {
 	case b.s.r.room.point(name) == nil:
 		return denyf(abi.ENOENT, "no point %q", name)
-	case len(b.s.links.watched) >= maxWatched:
+	case len(b.s.links.watched)+b.seen.watches >= maxWatched:
 		return denyf(abi.ELIMIT, "a session may watch %d points", maxWatched)
 	}
+	b.seen.watches++
 	return nil
 }
 
@@ -162,10 +192,12 @@ func (b *batch) reserveAttach(raw abi.Raw) error {
 		return denyf(abi.ENOENT, "no point %q", name)
 	case b.joined != nil || s.links.view != nil && !s.links.view.isHeld():
 		return denyf(abi.ESTATE, "the connection has a viewer already")
-	case s.kind == kindExchange && s.links.view == nil && !b.response:
+	case s.kind == kindExchange && s.links.view == nil && !b.seen.response:
 		return denyf(abi.ESTATE, "ATTACH on an HTTP exchange follows its HTTP_RESPONSE in the same batch")
-	case s.kind != kindExchange && s.kind != kindRaw:
-		return denyf(abi.ESTATE, "this session has no viewer's connection")
+	case s.kind != kindExchange && s.kind != kindRaw || a.Conn > 1:
+		return denyf(abi.ESTATE, "this session has no viewer's connection %d", a.Conn)
+	case a.Mode > abi.StartTime || a.OnLag > abi.LagClose || a.OnChange > abi.AfterEvent || a.OnEnd > abi.AfterEvent:
+		return denyf(abi.EINVAL, "ATTACH with a mode or rule that this host does not know")
 	}
 	if _, err := b.gather(&a.Prefix); err != nil {
 		return err
@@ -239,20 +271,38 @@ func (b *batch) reserveMedia(raw abi.Raw) error {
 		}
 		pieces = &b.rec.packet.Pieces
 	}
-	if b.s.links.feed == nil && b.s.links.pack == nil {
+	to := b.s.writes()
+	switch {
+	case to == nil:
 		return denyf(abi.ESTATE, "the session feeds no rendition")
+	case raw.Op == abi.OpHeader:
+		b.seen.header = true
+	case !b.seen.header && to.Log.Header() == nil && (b.s.links.pace == nil || !b.s.links.pace.headed):
+		return denyf(abi.ESTATE, "PACKET before the rendition's HEADER")
 	}
 	_, err := b.gather(pieces)
 	return err
+}
+
+// writes gives the rendition that the session feeds, or nil.
+func (s *Session) writes() *point.Rendition {
+	switch {
+	case s.links.pack != nil:
+		return s.links.pack.to
+	case s.links.feed != nil:
+		return s.links.feed.Rendition()
+	}
+	return nil
 }
 
 func (b *batch) reserveDocument(raw abi.Raw) error {
 	if err := b.decode(raw, &b.rec.document); err != nil {
 		return err
 	}
-	if b.s.links.answer == nil {
-		return denyf(abi.ESTATE, "nobody has asked this session for a document")
+	if b.s.links.answer == nil || b.seen.document {
+		return denyf(abi.ESTATE, "nobody waits for a document of this session")
 	}
+	b.seen.document = true
 	_, err := b.gather(&b.rec.document.Pieces)
 	return err
 }
@@ -266,7 +316,8 @@ func (b *batch) reserveDial(raw abi.Raw) error {
 	if err := b.decode(raw, d); err != nil {
 		return err
 	}
-	if d.Conn < firstDialed || s.conn(d.Conn) != nil {
+	taken := func(x dialed) bool { return x.number == d.Conn }
+	if d.Conn < firstDialed || s.conn(d.Conn) != nil || slices.ContainsFunc(b.dials, taken) {
 		return denyf(abi.EINVAL, "connection number %d is taken or below %d", d.Conn, firstDialed)
 	}
 	path, ok := strings.CutPrefix(string(d.URL), "file:")
@@ -292,20 +343,23 @@ func (b *batch) reserveSmall(raw abi.Raw) error {
 		if err := b.decode(raw, &rest.timer); err != nil {
 			return err
 		}
-		if _, known := b.s.timers[rest.timer.ID]; !known && len(b.s.timers) >= abi.MaxTimers {
-			return denyf(abi.ELIMIT, "a session may have %d timers", abi.MaxTimers)
+		return b.reserveTimer(rest.timer.ID, rest.timer.After)
+	case abi.OpClose:
+		if err := b.decode(raw, &rest.close); err != nil {
+			return err
+		}
+		if n := rest.close.Conn; n != 0 && b.s.conn(n) == nil {
+			return denyf(abi.ENOENT, "no connection %d", n)
+		}
+		if rest.close.Mode > abi.CloseReset {
+			return denyf(abi.EINVAL, "CLOSE with mode %d", rest.close.Mode)
 		}
 		return nil
-	case abi.OpClose:
-		return b.decode(raw, &rest.close)
 	case abi.OpMetric:
 		if err := b.decode(raw, &rest.metric); err != nil {
 			return err
 		}
-		if n := len(rest.metric.Name); n == 0 || n > 64 {
-			return denyf(abi.EINVAL, "metric name of %d bytes", n)
-		}
-		return b.s.r.countName(string(rest.metric.Name))
+		return b.reserveMetric(string(rest.metric.Name))
 	case abi.OpFail:
 		return sinf(plugin.BadBatch, "FAIL beside other verdicts")
 	}
@@ -316,18 +370,37 @@ func (b *batch) reserveSmall(raw abi.Raw) error {
 // series of the operator's).
 const maxMetrics = 64
 
-// countName admits the name of a plugin's own counter.
-func (r *Runner) countName(name string) error {
-	if r.metrics[name] {
+// reserveMetric admits the name of a plugin's own counter (spec.md 6.20).
+func (b *batch) reserveMetric(name string) error {
+	isOther := func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' }
+	r := b.s.r
+	switch {
+	case name == "" || len(name) > 64 || strings.ContainsFunc(name, isOther):
+		return denyf(abi.EINVAL, "metric name %.64q", name)
+	case r.metrics[name]:
 		return nil
-	}
-	if len(r.metrics) >= maxMetrics {
+	case len(r.metrics) >= maxMetrics:
 		return denyf(abi.ELIMIT, "a plugin may keep %d counters", maxMetrics)
 	}
 	if r.metrics == nil {
 		r.metrics = map[string]bool{}
 	}
 	r.metrics[name] = true
+	b.seen.metrics = append(b.seen.metrics, name)
+	return nil
+}
+
+func (b *batch) reserveTimer(id uint32, after int64) error {
+	_, known := b.s.timers[id]
+	switch {
+	case after < 0:
+		return denyf(abi.EINVAL, "a timer %d ns ago", -after)
+	case known || after == 0 || slices.Contains(b.seen.timers, id):
+		return nil
+	case len(b.s.timers)+len(b.seen.timers) >= abi.MaxTimers:
+		return denyf(abi.ELIMIT, "a session may have %d timers", abi.MaxTimers)
+	}
+	b.seen.timers = append(b.seen.timers, id)
 	return nil
 }
 

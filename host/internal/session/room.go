@@ -223,9 +223,9 @@ func (r *Runner) Enable(g plugin.Generation) error {
 // with the state that the host holds. Runner.
 func (r *Runner) swap(g plugin.Generation, inst plugin.Instance) error {
 	old := r.Generation()
-	if old != nil {
-		was, now := old.Manifest().State.Schema, g.Manifest().State
-		if was != now.Schema && !slices.Contains(now.Accepts, was) && r.holdsState() {
+	now := g.Manifest().State
+	for _, s := range r.sessions {
+		if was := s.schema; len(s.blob) > 0 && was != now.Schema && !slices.Contains(now.Accepts, was) {
 			return fmt.Errorf("plugin %q: the new version reads state %q, sessions hold %q; let it accept that (state: accepts:), or disable and enable the plugin to end its sessions",
 				r.name, now.Schema, was)
 		}
@@ -258,15 +258,6 @@ func (r *Runner) stopAll(reason string) {
 // stopDeadline is how long a plugin that is being disabled may take to answer STOP
 // (chosen).
 const stopDeadline = time.Second
-
-func (r *Runner) holdsState() bool {
-	for _, s := range r.sessions {
-		if len(s.blob) > 0 {
-			return true
-		}
-	}
-	return false
-}
 
 // Disable ends the plugin's sessions and frees its instance; reason is shown in
 // status.

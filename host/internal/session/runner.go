@@ -214,11 +214,13 @@ func (r *Runner) Close() {
 // is enqueued later is handled later.
 func (r *Runner) add(s *Session) {
 	r.post(func() {
-		if r.State().Phase != Running {
+		switch {
+		case s.inbox.over.Load(): // its first event was handled before this
+		case r.State().Phase != Running:
 			r.end(s, "plugin_"+string(r.State().Phase))
-			return
+		default:
+			r.sessions[s.id] = s
 		}
-		r.sessions[s.id] = s
 	})
 }
 

@@ -38,6 +38,7 @@ type Session struct {
 	name   string // peer's address or what it is, for status
 	on     string // point's name, once known
 	blob   []byte
+	schema string // that blob was written in
 	inbox  inbox
 	conns  []*conn
 	links  links

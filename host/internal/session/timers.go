@@ -2,6 +2,7 @@ package session
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -47,7 +48,15 @@ func (t *timers) add(when time.Time, f func()) uint64 {
 	return t.next
 }
 
-func (t *timers) cancel(id uint64) { delete(t.live, id) }
+// cancel takes a timer back. The heap is cleared of those once they are most of it.
+func (t *timers) cancel(id uint64) {
+	delete(t.live, id)
+	if len(t.heap) < 64 || len(t.heap) < 2*len(t.live) {
+		return
+	}
+	t.heap = slices.DeleteFunc(t.heap, func(x timer) bool { return !t.live[x.id] })
+	heap.Init(&t.heap)
+}
 
 // maxSleep bounds how long a runner with nothing to do sleeps (chosen; nothing
 // depends on it).

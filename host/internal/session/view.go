@@ -193,9 +193,9 @@ func (b *batch) cursor() stream.Cursor {
 func (s *Session) hijacked() (*netio.Conn, []byte) {
 	x := s.links.x
 	if x == nil {
-		c := s.conns[0]
-		c.closed = true // the pool owns the socket now
-		return c.net, nil
+		c := s.conns[0].net
+		s.conns[0].net = nil // the pool owns the socket now
+		return c, nil
 	}
 	if x.conn == nil && x.hijack() != nil {
 		return nil, nil

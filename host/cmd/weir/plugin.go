@@ -1,0 +1,15 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func newPlugin() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "plugin",
+		Short:   "Build and look into plugins; enable, disable and reload those of the running server",
+		Example: "  weir plugin build ./mine\n  weir plugin inspect mine.wasm\n  weir plugin reload mine",
+		Args:    cobra.NoArgs,
+		RunE:    needCommand,
+	}
+	cmd.AddCommand(newPluginNew(), newPluginBuild(), newPluginInspect(), newPluginEnable(), newPluginDisable(), newPluginReload())
+	return cmd
+}

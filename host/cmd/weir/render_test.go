@@ -1,0 +1,104 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-media/weir/host/internal/admin"
+)
+
+var now = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+func ago(d time.Duration) time.Time { return now.Add(-d) }
+
+// sample is a server where something of each kind went wrong.
+func sample() admin.Status {
+	hash := strings.Repeat("0123456789abcdef", 4)
+	return admin.Status{
+		Version: "1.2.3", Started: ago(26*time.Hour + 5*time.Minute), Config: "/etc/weir/plugins.yaml",
+		Listeners: []admin.Listener{
+			{Name: "rtsp", Addresses: []string{"0.0.0.0:8554"}, State: admin.ListenerDisabled},
+			{Name: "wall", Addresses: []string{"192.0.2.1:80", "[2001:db8::1]:80"}, State: admin.ListenerFailed, Code: "0xC00D158B",
+				Reason: "listen on 192.0.2.1:80: address already in use", Remedy: "another program holds this address and port: end it, or choose another port",
+				Plugins: []string{"http"}},
+			{Name: "web", Addresses: []string{"0.0.0.0:8080"}, State: admin.ListenerOpen, Plugins: []string{"http", "push", "wmsp"}, Accepted: 1207, Requests: 1190,
+				Outcomes: map[string]uint64{"http": 1190, "unknown": 12, "mms_untaken": 5, "tls_on_plain": 0}},
+		},
+		Plugins: []admin.Plugin{
+			{Name: "asf", Version: "0.1.0", State: admin.PluginRunning, Generation: 2, Hash: hash, Sessions: 3, Work: admin.Work{Calls: 90210, Events: 120000, BusySeconds: 1.5}},
+			{Name: "mine", Version: "0.0.1", State: admin.PluginFailed, Reason: "trap during DATA; tried again in 4s", Generation: 7, Hash: hash,
+				Work: admin.Work{Calls: 12, SlowCalls: 1, Refused: 2, Faults: 3, BusySeconds: 0.0005},
+				LastFault: &admin.Fault{At: ago(3 * time.Second), Kind: "trap", Session: 41, Peer: "198.51.100.7:5004", During: "DATA",
+					Text:  "plugin \"mine\" generation 7: trap during DATA: unreachable\x1b[2J",
+					Stack: "main.event\nmain.parse\nmain.header\nmain.byte\nmain.last\n", Log: "one\ntwo\nthree\nfour\nbefore the panic\n"}},
+			{Name: "off", State: admin.PluginDisabled, Reason: "disabled by an operator"},
+		},
+		Points: []admin.Point{
+			{Name: "demo", State: "live", Source: "file: file:builtin/demo.asf", SourceSince: ago(26 * time.Hour), Sources: 1, Viewers: 12, MaxViewers: 1000,
+				Renditions: []admin.Rendition{{Name: "asf", HeaderBytes: 5213, Generation: 1, HeldBytes: 4 << 20, HeldSeconds: 30.04}, {Name: "mmsh", From: "asf"}}},
+			{Name: "live", State: "idle"},
+			{Name: "relay", State: "failed", Reason: "no plugin knows the scheme rtmp"},
+		},
+		Limits:  admin.Limits{CPUs: 2, OpenFiles: 61, MaxOpenFiles: 1048576, MemoryBytes: 96 << 20},
+		Deliver: admin.Deliver{Viewers: 12, Bytes: 5 << 30, Sends: 81234, DroppedPackets: 7, Left: map[string]uint64{"peer_closed": 1100, "lag": 2, "shutdown": 0}},
+	}
+}
+
+func TestWriteStatus(t *testing.T) {
+	var b strings.Builder
+	writeStatus(&b, sample(), now)
+	golden(t, "status.golden", b.String())
+	if strings.Contains(b.String(), "\x1b") {
+		t.Error("a plugin's text reaches the terminal as it is")
+	}
+}
+
+func TestWriteSessions(t *testing.T) {
+	var b strings.Builder
+	writeSessions(&b, []admin.Session{
+		{ID: 3, Plugin: "push", Role: "source", Peer: "198.51.100.7:40000", Point: "live", Rendition: "asf", Since: ago(time.Hour), BytesIn: 900 << 20},
+		{ID: 17, Plugin: "wmsp", Role: "viewer", Peer: "203.0.113.9:50123", Point: "live", Rendition: "mmsh", Since: ago(90 * time.Second), BytesOut: 1536,
+			Packets: 120, LagMillis: 1500, LagBytes: 20480, DroppedPackets: 4},
+	}, now)
+	golden(t, "sessions.golden", b.String())
+}
+
+func TestWritePorts(t *testing.T) {
+	ports := []admin.Port{
+		{Direction: admin.In, Protocol: "tcp", Address: "0.0.0.0", Port: "8080", Plugin: "http, push", Listener: "web", Purpose: "HTTP"},
+		{Direction: admin.In, Protocol: "tcp", Address: "::", Port: "8080", Plugin: "http, push", Listener: "web", Purpose: "HTTP"},
+		{Direction: admin.In, Protocol: "tcp", Address: "127.0.0.1", Port: "7070", Purpose: "admin API"},
+		{Direction: admin.Out, Protocol: "tcp", Address: "10.0.0.0/8", Port: "1-65535", Plugin: "pull", Purpose: "a \"grant\""},
+		{Direction: admin.Out, Protocol: "tcp", Address: "*", Port: "443", Plugin: "pull", Purpose: "grant"},
+		{Direction: admin.Out, Protocol: "tcp", Address: "*.example.com", Port: "443", Plugin: "pull", Purpose: "grant"},
+		{Direction: admin.Out, Protocol: "tcp", Address: "10.0.0.1", Port: "1; flush ruleset", Purpose: "grant"},
+	}
+	var b strings.Builder
+	writePorts(&b, ports)
+	golden(t, "ports.golden", b.String())
+	b.Reset()
+	writeRules(&b, ports)
+	golden(t, "ports_nft.golden", b.String())
+}
+
+func TestWriteChange(t *testing.T) {
+	var b strings.Builder
+	writeChange(&b, admin.PluginChange{Name: "mine", To: admin.Build{Version: "0.2.0", Generation: 9, Hash: strings.Repeat("f", 64)}, Sessions: 1, Note: "the module has not changed"})
+	want := "plugin mine: nothing -> 0.2.0 generation 9 (ffffffffffff), 1 session went over\n  note: the module has not changed\n"
+	if b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}
+
+func TestUnits(t *testing.T) {
+	for got, want := range map[string]string{
+		size(0): "0 B", size(1023): "1023 B", size(1536): "1.5 KiB", size(uint64(1) << 63): "8192.0 PiB",
+		age(-time.Second): "0ms", age(59 * time.Second): "59s", age(61 * time.Second): "1m1s", age(3 * time.Hour): "3h0m", age(49 * time.Hour): "2d1h",
+		clean("a\x1b[31mb\u202ec\n"): "a?[31mb?c ",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-media/weir/host/internal/admin"
+)
+
+func newStatus() *cobra.Command {
+	var at remote
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "Show listeners, plugins, points and limits of the running server",
+		Example: "  weir status\n  weir status --json --admin 127.0.0.1:7070",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := at.client()
+			if err != nil {
+				return err
+			}
+			st, err := c.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if wantsJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), st)
+			}
+			writeStatus(cmd.OutOrStdout(), st, time.Now())
+			return nil
+		},
+	}
+	at.flag(cmd)
+	return cmd
+}
+
+// writeStatus writes a status for a person.
+func writeStatus(w io.Writer, st admin.Status, now time.Time) {
+	fmt.Fprintf(w, "weir %s, up %s, %s\n", clean(st.Version), age(now.Sub(st.Started)), clean(st.Config))
+	writeListeners(w, st.Listeners)
+	writePlugins(w, st.Plugins, now)
+	writePoints(w, st.Points, now)
+	d := st.Deliver
+	fmt.Fprintf(w, "\nDELIVERY  %s, %s in %s, %s dropped%s\n", count(d.Viewers, "viewer"), size(d.Bytes), count(d.Sends, "send"),
+		count(d.DroppedPackets, "packet"), counts("; left: ", d.Left))
+	fmt.Fprintf(w, "LIMITS    %s\n", limits(st.Limits))
+}
+
+func writeListeners(w io.Writer, all []admin.Listener) {
+	fmt.Fprintln(w)
+	t := newTable(w, "LISTENER", "STATE", "ADDRESS", "CONNECTIONS", "REQUESTS", "PLUGINS")
+	for _, l := range all {
+		t.row(l.Name, l.State, strings.Join(l.Addresses, ", "), fmt.Sprint(l.Accepted), fmt.Sprint(l.Requests), strings.Join(l.Plugins, ", "))
+	}
+	t.flush()
+	for _, l := range all {
+		if l.State == admin.ListenerFailed {
+			writeNote(w, "listener "+l.Name+" failed", strings.TrimSpace(l.Code+" "+l.Reason))
+			writeNote(w, "  to mend it", l.Remedy)
+		}
+		if refused := refusals(l.Outcomes); refused != "" {
+			writeNote(w, "listener "+l.Name, refused)
+		}
+	}
+}
+
+// refusals counts connections that were closed before any plugin saw them.
+func refusals(outcomes map[string]uint64) string {
+	refused := map[string]uint64{}
+	for name, n := range outcomes {
+		if name != "http" && name != "raw" {
+			refused[name] = n
+		}
+	}
+	return counts("closed before any plugin: ", refused)
+}
+
+func writePlugins(w io.Writer, all []admin.Plugin, now time.Time) {
+	fmt.Fprintln(w)
+	t := newTable(w, "PLUGIN", "STATE", "VERSION", "GENERATION", "SESSIONS", "CALLS", "BUSY", "SLOW", "REFUSED", "FAULTS")
+	for _, p := range all {
+		generation := ""
+		if p.Generation > 0 {
+			generation = fmt.Sprintf("%d %s", p.Generation, short(p.Hash))
+		}
+		t.row(p.Name, p.State, p.Version, generation, fmt.Sprint(p.Sessions), fmt.Sprint(p.Calls), age(time.Duration(p.BusySeconds*float64(time.Second))),
+			fmt.Sprint(p.SlowCalls), fmt.Sprint(p.Refused), fmt.Sprint(p.Faults))
+	}
+	t.flush()
+	for _, p := range all {
+		if p.State != admin.PluginRunning && p.Reason != "" {
+			writeNote(w, "plugin "+p.Name+" is "+p.State, p.Reason)
+		}
+		if p.LastFault != nil {
+			writeFault(w, p.Name, p.LastFault, now)
+		}
+	}
+}
+
+// faultLines is how much of a guest's stack and log a status shows; --json has all of it.
+const faultLines = 4
+
+func writeFault(w io.Writer, plugin string, f *admin.Fault, now time.Time) {
+	what := f.Kind
+	if f.During != "" {
+		what += " during " + f.During
+	}
+	if f.Session != 0 {
+		what += fmt.Sprintf(", session %d", f.Session)
+	}
+	if f.Peer != "" {
+		what += " of " + f.Peer
+	}
+	writeNote(w, "plugin "+plugin+"'s last fault", age(now.Sub(f.At))+" ago: "+what)
+	writeNote(w, "  what", f.Text)
+	stack, log := lines(f.Stack), lines(f.Log)
+	if len(stack) > faultLines {
+		stack = append(stack[:faultLines:faultLines], "…")
+	}
+	if len(log) > faultLines {
+		log = append([]string{"…"}, log[len(log)-faultLines:]...)
+	}
+	writeBlock(w, "guest's stack", stack)
+	writeBlock(w, "guest's log", log)
+}
+
+func writePoints(w io.Writer, all []admin.Point, now time.Time) {
+	fmt.Fprintln(w)
+	t := newTable(w, "POINT", "STATE", "VIEWERS", "SOURCE", "SINCE", "RENDITIONS")
+	for _, p := range all {
+		viewers := fmt.Sprint(p.Viewers)
+		if p.MaxViewers > 0 {
+			viewers += fmt.Sprintf(" of %d", p.MaxViewers)
+		}
+		since := ""
+		if !p.SourceSince.IsZero() {
+			since = age(now.Sub(p.SourceSince))
+		}
+		t.row(p.Name, p.State, viewers, p.Source, since, renditions(p.Renditions))
+	}
+	t.flush()
+	for _, p := range all {
+		if p.Reason != "" {
+			writeNote(w, "point "+p.Name+" is "+p.State, p.Reason)
+		}
+	}
+}
+
+func renditions(all []admin.Rendition) string {
+	var parts []string
+	for _, r := range all {
+		held := "no header yet"
+		if r.HeaderBytes > 0 {
+			held = fmt.Sprintf("%s, %.1fs", size(r.HeldBytes), r.HeldSeconds)
+		}
+		if r.From != "" {
+			held = "from " + r.From + ", " + held
+		}
+		parts = append(parts, r.Name+" ("+held+")")
+	}
+	return strings.Join(parts, " ")
+}
+
+func limits(l admin.Limits) string {
+	parts := []string{fmt.Sprintf("%d of %d open files", l.OpenFiles, l.MaxOpenFiles)}
+	if l.MaxMemoryBytes > 0 {
+		parts = append(parts, size(l.MemoryBytes)+" of "+size(l.MaxMemoryBytes)+" memory")
+	} else {
+		parts = append(parts, size(l.MemoryBytes)+" memory")
+	}
+	return strings.Join(append(parts, count(l.CPUs, "CPU")), ", ")
+}
+
+// counts lists what is not zero, by name.
+func counts(title string, of map[string]uint64) string {
+	var parts []string
+	for name, n := range of {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", clean(name), n))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	slices.Sort(parts)
+	return title + strings.Join(parts, ", ")
+}
+
+func lines(text string) []string {
+	text = strings.TrimRight(text, "\n")
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
+}
+
+func writeNote(w io.Writer, title, text string) {
+	if text != "" {
+		fmt.Fprintf(w, "  %s: %s\n", clean(title), clean(text))
+	}
+}
+
+func writeBlock(w io.Writer, title string, block []string) {
+	if len(block) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "    %s:\n", title)
+	for _, l := range block {
+		fmt.Fprintf(w, "      %s\n", clean(l))
+	}
+}

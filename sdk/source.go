@@ -1,0 +1,23 @@
+//go:build !wasip1
+
+package sdk
+
+import "embed"
+
+// The list leaves out tests, this file and what a plugin's author does not build with;
+// a test compares it with the folder.
+//
+//go:embed config.go doc.go events.go failure.go log.go pieces.go plugin.go run_native.go run_wasip1.go verdicts.go
+//go:embed asf/chunk.go asf/doc.go asf/fill.go asf/framing.go asf/header.go asf/packet.go asf/rebase.go asf/rewrite.go asf/walk.go
+//go:embed httptext/build.go httptext/doc.go httptext/head.go httptext/number.go httptext/pragma.go httptext/target.go
+//go:embed mpegts/codec.go mpegts/demux.go mpegts/doc.go mpegts/packet.go mpegts/rebase.go mpegts/state.go mpegts/table.go
+//go:embed sdktest/apply.go sdktest/check.go sdktest/doc.go sdktest/host.go sdktest/line.go sdktest/list.go sdktest/names.go
+//go:embed sdktest/pieces.go sdktest/request.go sdktest/session.go sdktest/show.go sdktest/step.go sdktest/testing.go sdktest/value.go
+var sources embed.FS
+
+// Sources gives the Go sources of this package and of the packages below it, read-only,
+// under their paths from this folder: "plugin.go", "asf/doc.go". `weir plugin new` writes
+// them into an author's folder, so that a plugin builds without this module. Programs
+// that do not call Sources do not carry the text, and no Wasm module can. It is safe for
+// concurrent use.
+func Sources() embed.FS { return sources }
