@@ -22,11 +22,12 @@ import (
 
 // Options are what a server starts with.
 type Options struct {
-	ConfigPath string        // plugins.yaml; empty: the built-in one
-	Environ    []string      // WEIR_ variables
-	Log        *slog.Logger  // nil: slog.Default
-	Drain      time.Duration // how long viewers may take to finish at the end
-	Out        io.Writer     // what `weir serve` prints; nil: nothing
+	ConfigPath string           // plugins.yaml; empty: the built-in one
+	Environ    []string         // WEIR_ variables
+	Log        *slog.Logger     // nil: slog.Default
+	Drain      time.Duration    // how long viewers may take to finish at the end
+	Hangup     <-chan os.Signal // each has plugins whose module has changed reloaded; nil: never
+	Out        io.Writer        // what `weir serve` prints; nil: nothing
 	Version    string
 	Tests      TestOptions
 }
@@ -62,11 +63,23 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	s.print()
-	<-ctx.Done()
+	s.wait(ctx)
 	s.log.Info("draining", "for", o.Drain)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Drain)
 	defer cancel()
 	return s.Close(drain)
+}
+
+// wait returns when ctx ends; meanwhile it heeds Hangup.
+func (s *Server) wait(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.options.Hangup:
+			s.reloadChanged()
+		}
+	}
 }
 
 // Start brings up all that can start: a listener or plugin that cannot is in state

@@ -40,8 +40,8 @@ func (s *Server) read(p config.Plugin) (module, error) {
 	if err != nil {
 		return module{}, err
 	}
-	if sum := sha256.Sum256(code); p.SHA256 != "" && hex.EncodeToString(sum[:]) != p.SHA256 {
-		return module{}, fmt.Errorf("the module's SHA-256 is %x, not what sha256: says; put back the right file, or write this hash if the change is yours", sum)
+	if sum := hash(code); p.SHA256 != "" && sum != p.SHA256 {
+		return module{}, fmt.Errorf("the module's SHA-256 is %s, not what sha256: says; put back the right file, or write this hash if the change is yours", sum)
 	}
 	text, err := wasm.ReadManifest(code)
 	if err != nil {
@@ -232,6 +232,36 @@ func (s *Server) reloadPlugin(name string) (was, now plugin.Generation, err erro
 		return nil, nil, fmt.Errorf("reload plugin %q: %w", name, err)
 	}
 	return was, p.runner.Generation(), nil
+}
+
+// reloadChanged reloads each running plugin whose module is not the one that runs.
+// The configuration itself is not read again.
+func (s *Server) reloadChanged() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.config.Plugins {
+		p := s.plugins[c.Name]
+		g := p.runner.Generation()
+		if p.off != "" || g == nil {
+			continue
+		}
+		m, err := s.read(c)
+		if err == nil && hash(m.code) == g.Hash() {
+			continue
+		}
+		if err == nil {
+			err = s.renew(p)
+		}
+		if err != nil {
+			s.log.Error("plugin not reloaded; the old one runs on", "plugin", c.Name, "error", err)
+		}
+	}
+	s.log.Info("modules checked; a change of the configuration takes effect at the next start", "config", s.config.File)
+}
+
+func hash(code []byte) string {
+	sum := sha256.Sum256(code)
+	return hex.EncodeToString(sum[:])
 }
 
 // renew reads, judges, compiles and starts a plugin's module aside, then puts it in

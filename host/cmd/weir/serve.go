@@ -25,7 +25,7 @@ func newServe() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the server",
 		Long: "Serve runs the server until it gets SIGTERM or SIGINT; then it drains: nobody joins, and viewers may finish.\n" +
-			"A second signal ends it at once. It prints each listener, point and plugin, then a line that begins with \"ready\".\n" +
+			"A second signal ends it at once. SIGHUP reloads plugins whose module has changed. It prints each listener, point and plugin, then a line that begins with \"ready\".\n" +
 			"Its log goes to the standard error. Without -c it runs ./" + configFile + " if there is one, else a built-in demo.",
 		Example: "  weir serve -c plugins.yaml --drain 30s",
 		Args:    cobra.NoArgs,
@@ -40,10 +40,13 @@ func newServe() *cobra.Command {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 			defer stop()
 			context.AfterFunc(ctx, stop) // once a signal came, the next one has its usual effect
+			hangup := make(chan os.Signal, 1)
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
 			log, summary := telemetry.OpenLog(cmd.ErrOrStderr(), least)
 			defer summary.Close()
 			return host.Run(ctx, host.Options{ConfigPath: configPath(config), Environ: os.Environ(), Log: log, Drain: drain,
-				Out: cmd.OutOrStdout(), Version: version()})
+				Out: cmd.OutOrStdout(), Version: version(), Hangup: hangup})
 		},
 	}
 	configFlag(cmd, &config)
