@@ -126,7 +126,8 @@ func (s *state) ended(e *abi.End, v *sdk.Verdicts) error {
 	}
 	if e.Reason == abi.EndLoop {
 		v.Consume(e.Conn, e.Offset)
-		s.seam()
+		s.phase = atHeader
+		s.clock.loop()
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 const variablePrefix = "WEIR_"
 
 // reserved variables are not keys of the configuration.
-var reserved = []string{"WEIR_TOKEN"}
+var reserved = []string{"WEIR_TOKEN", "WEIR_SOAK"}
 
 // variables finds which key each WEIR_ variable means and gives the values by joined key.
 func (l *loader) variables(tree map[string]any, environ []string) map[string]any {
