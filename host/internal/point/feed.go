@@ -16,11 +16,11 @@ type Feed struct {
 	rendition *Rendition
 	live      bool
 	closed    bool
-	fresh     bool // no packet of this source yet
 }
 
-// Publish makes the caller the point's source. owner names it for status and logs.
-// pushed tells a source that came by itself from one that the host started.
+// Publish reserves the point for the caller as its source; Open makes it so. Closed
+// before, it leaves the point as it was. owner names it for status and logs. pushed
+// tells a source that came by itself from one that the host started.
 func (p *Point) Publish(owner string, pushed bool, now time.Time) (*Feed, error) {
 	p.mu.Lock()
 	switch {
@@ -34,16 +34,14 @@ func (p *Point) Publish(owner string, pushed bool, now time.Time) (*Feed, error)
 		p.mu.Unlock()
 		return nil, ErrBusy
 	}
-	f := &Feed{point: p, owner: owner, since: now, fresh: true}
+	f := &Feed{point: p, owner: owner, since: now}
 	p.source = f
-	p.sources++
-	p.reason = ""
-	p.state = Waiting
-	p.stopGrace()
 	p.mu.Unlock()
-	p.changed()
 	return f, nil
 }
+
+// isOpen reports whether the source has been opened. The point's lock is held.
+func (f *Feed) isOpen() bool { return f != nil && f.rendition != nil }
 
 // Point is the point that is fed.
 func (f *Feed) Point() *Point { return f.point }
@@ -64,10 +62,14 @@ type Prior struct {
 func (f *Feed) Open(rendition string) (Prior, error) {
 	p := f.point
 	p.mu.Lock()
-	if f.closed || p.source != f {
+	if f.closed || p.source != f || p.state == Draining {
 		p.mu.Unlock()
 		return Prior{}, ErrGone
 	}
+	p.sources++
+	p.reason = ""
+	p.state = Waiting
+	p.stopGrace()
 	r := p.find(rendition)
 	var ended []*Rendition
 	if r == nil || r.from != "" {
@@ -153,6 +155,10 @@ func (f *Feed) Close(reason string) {
 		return
 	}
 	p.source = nil
+	if f.rendition == nil { // it was a reservation only
+		p.mu.Unlock()
+		return
+	}
 	p.reason = reason
 	var ended []*Rendition
 	switch {
@@ -190,7 +196,7 @@ func (p *Point) restState() State {
 // graceOver ends the renditions that a source left, unless another one has come.
 func (p *Point) graceOver(sources uint64) {
 	p.mu.Lock()
-	if p.sources != sources || p.source != nil || p.state == Draining {
+	if p.sources != sources || p.source.isOpen() || p.state == Draining {
 		p.mu.Unlock()
 		return
 	}

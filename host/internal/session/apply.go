@@ -21,14 +21,14 @@ type refusal struct {
 
 // batch is one session's verdicts under judgement, and what they have reserved.
 type batch struct {
-	s        *Session
-	raws     []abi.Raw
-	feed     *point.Feed // PUBLISH
-	format   *Runner     // PUBLISH bytes:…
-	joined   *point.Rendition
-	dials    []dialed
-	rec      *records
-	seen     seen
+	s      *Session
+	raws   []abi.Raw
+	feed   *point.Feed // PUBLISH
+	format *Runner     // PUBLISH bytes:…
+	joined *point.Rendition
+	dials  []dialed
+	rec    *records
+	seen   seen
 }
 
 // seen is what the verdicts before the one under judgement have asked for.

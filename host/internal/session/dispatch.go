@@ -212,10 +212,10 @@ func (r *Runner) guilty(s *Session, f *plugin.Fault) {
 	r.log.Error("plugin fault", "kind", f.Kind.String(), "session", s.id, "peer", s.name, "point", s.on, "fault", f.Error())
 	r.log.Debug("plugin fault in full", "fault", fmt.Sprintf("%+v", f))
 	r.room.event("fault", r.name, s, f.Error())
-	s.take()
-	if s.kind == kindPackager && s.links.pack.forgive() {
+	if s.cur.event.Op() == abi.OpPackets && s.links.pack.forgive() {
 		return
 	}
+	s.take()
 	r.end(s, "fault_"+f.Kind.String())
 }
 
@@ -229,6 +229,9 @@ func (r *Runner) answer(s *Session, batch []abi.Raw) {
 		r.refused(s, refusal, during)
 	} else {
 		s.refuse = 0
+		if p := s.links.pack; p != nil {
+			p.done()
+		}
 	}
 	for _, c := range s.conns {
 		if c.in != nil {
@@ -273,6 +276,8 @@ func (r *Runner) settle(s *Session) {
 		return
 	}
 	switch e := s.cur.event.(type) {
+	case *abi.HTTPRequest, *abi.Refused:
+		r.endUnanswered(s)
 	case *abi.End:
 		if e.Reason != abi.EndLoop && s.links.view == nil {
 			r.endPaced(s, "peer_closed")

@@ -19,6 +19,7 @@ type exchange struct {
 	over bool
 	done chan struct{}
 
+	left  bool   // the peer has ended its side of the connection; the runner's
 	timer uint64 // ends an exchange that its plugin leaves unanswered
 }
 
@@ -110,7 +111,8 @@ func (x *exchange) accept(s *Session) {
 	c := s.conns[0]
 	c.net = x.conn
 	c.in = newInlet(s.markReady)
-	s.r.room.readers.Go(func() { pump(c.net, c.in) })
+	from, in := c.net, c.in // c is the runner's
+	s.r.room.readers.Go(func() { pump(from, in) })
 }
 
 // readSize is how much one read asks for (chosen: a fast encoder's 5 ms).

@@ -71,10 +71,14 @@ func (f *Front) ServeExchange(x *netio.Exchange) {
 		return
 	}
 	s := r.openExchange(x, m)
+	left := q.Context().Done()
+	if x.BodyKind() == netio.BodyToClose {
+		left = nil // the peer's close is the body's end
+	}
 	select {
 	case <-s.links.x.done:
-	case <-q.Context().Done():
-		r.post(func() { r.end(s, "peer_closed") })
+	case <-left:
+		r.post(func() { r.peerLeft(s) })
 	case <-r.done:
 		return
 	}
@@ -85,6 +89,20 @@ func (f *Front) ServeExchange(x *netio.Exchange) {
 	}
 	if out := s.links.x.out; out != nil {
 		respond(x, *out)
+	}
+}
+
+// peerLeft notes that a peer has ended its side of the connection. It may still want an
+// answer to its request, but it is not waited for one. Runner.
+func (r *Runner) peerLeft(s *Session) {
+	s.links.x.left = true
+	r.endUnanswered(s)
+}
+
+// endUnanswered ends an exchange whose peer has left, once its request was handled.
+func (r *Runner) endUnanswered(s *Session) {
+	if x := s.links.x; x != nil && x.left && x.canAccept() && !s.hasQueued() {
+		r.end(s, "peer_closed")
 	}
 }
 

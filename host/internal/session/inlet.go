@@ -45,6 +45,7 @@ type tail struct {
 	reason  abi.EndReason
 	flagged bool // DATA with DataLast was answered
 	told    bool // END was delivered
+	adopted bool // the connection is a viewer's, whose DETACHED tells of the end
 }
 
 func newInlet(notify func()) *inlet {
@@ -110,7 +111,7 @@ func (i *inlet) mark() {
 func (i *inlet) finish(reason abi.EndReason) {
 	i.mu.Lock()
 	to := i.through
-	if !i.tail.ended {
+	if !i.tail.ended && !i.tail.adopted {
 		i.tail.ended, i.tail.reason = true, reason
 	}
 	i.mu.Unlock()
@@ -120,11 +121,19 @@ func (i *inlet) finish(reason abi.EndReason) {
 	i.notify()
 }
 
+// adopt notes that a viewer's pool reads the connection from now on: the end of the
+// reader before it is none of the input's.
+func (i *inlet) adopt() {
+	i.mu.Lock()
+	i.tail.adopted = true
+	i.mu.Unlock()
+}
+
 // shut lets a blocked writer go: nobody reads any more.
 func (i *inlet) shut() {
 	i.mu.Lock()
 	i.tail.closed = true
-	i.buf = nil
+	i.base, i.buf = i.end(), nil
 	i.mu.Unlock()
 	i.room.Broadcast()
 }
@@ -234,7 +243,7 @@ func (i *inlet) delivered(d delivery) {
 	case inputEnd:
 		if d.reason == abi.EndLoop {
 			i.loops = i.loops[1:]
-			i.consumed, i.seen, i.retained = d.offset, d.offset, d.offset
+			i.consumed, i.seen = d.offset, d.offset
 			i.progress = i.end() > d.offset
 			return
 		}
@@ -253,8 +262,12 @@ func (i *inlet) canConsume(offset uint64) bool {
 func (i *inlet) canRetain(offset uint64) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return offset >= i.base && offset <= i.seen && i.seen-offset <= abi.MaxRetain
+	return offset >= i.held() && offset <= i.seen && i.seen-offset <= abi.MaxRetain
 }
+
+// held is where the input begins that spans may name. What lies before it may still
+// be in memory; that must not show.
+func (i *inlet) held() uint64 { return max(i.base, i.retained) }
 
 func (i *inlet) consume(offset uint64) {
 	i.mu.Lock()
@@ -268,7 +281,7 @@ func (i *inlet) consume(offset uint64) {
 func (i *inlet) span(offset uint64, n int) ([]byte, bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if offset < i.base || offset > i.seen || uint64(n) > i.seen-offset {
+	if offset < i.held() || offset > i.seen || uint64(n) > i.seen-offset {
 		return nil, false
 	}
 	at := int(offset - i.base)

@@ -41,9 +41,7 @@ func (r *Runner) ensureInstance() bool {
 	inst, fault := r.openInstance(g)
 	if fault != nil {
 		r.retry.failed(now)
-		r.counts.faults.Add(1)
-		r.counts.lastFault.Store(&FaultReport{At: now, Fault: fault})
-		r.room.metrics.Faulted(r.name, fault.Kind.String())
+		r.noteStart(fault)
 		r.setState(Failed, fmt.Sprintf("%v; tried again in %v", fault, r.retry.wait))
 		r.log.Error("plugin does not start", "fault", fault.Error(), "again_in", r.retry.wait)
 		r.post(func() { r.endAll("plugin_failed") })
@@ -56,6 +54,14 @@ func (r *Runner) ensureInstance() bool {
 		r.scratch.frame = make([]byte, n)
 	}
 	return true
+}
+
+// noteStart counts and keeps a fault of an instance that did not start. It may be
+// called by any goroutine.
+func (r *Runner) noteStart(fault *plugin.Fault) {
+	r.counts.faults.Add(1)
+	r.counts.lastFault.Store(&FaultReport{At: r.room.now(), Fault: fault})
+	r.room.metrics.Faulted(r.name, fault.Kind.String())
 }
 
 // recover tries a failed plugin again.
@@ -99,7 +105,9 @@ func (r *Runner) tell(g plugin.Generation, inst plugin.Instance) *plugin.Fault {
 	}
 	out, fault := inst.Call(g.Limits().Open, w.Bytes())
 	if fault != nil {
-		return fault
+		f := *fault
+		f.Kind, f.Cause = plugin.Start, fmt.Errorf("%s: %w", fault.Kind, fault.Cause)
+		return &f
 	}
 	if len(out) == 0 {
 		return nil

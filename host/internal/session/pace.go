@@ -19,7 +19,7 @@ type pacer struct {
 	s       *Session
 	queue   []paced
 	started bool
-	headed  bool // a header was queued
+	headed  bool       // a header was queued
 	base    time.Time  // when the packet with time zero is due
 	zero    media.Time // its DTS
 	last    media.Time

@@ -11,7 +11,7 @@ import (
 const (
 	maxNotes     = 128      // packets that one PACKETS brings (chosen)
 	maxNoteBytes = 64 << 10 // of payload and notes in one PACKETS (chosen)
-	maxForgiven  = 8        // faults in a row that a packager survives (chosen)
+	maxForgiven  = 16       // faults in a row that a packager survives (chosen: finding one packet among maxNotes takes half of them)
 )
 
 // packing is a packager's work: it reads one rendition and writes another.
@@ -21,7 +21,9 @@ type packing struct {
 	to      *point.Rendition
 	payload manifest.Payload
 	cursor  stream.Cursor
-	after   stream.Cursor // where the cursor stands once the current event is answered
+	before  stream.Cursor // where it stood before the current event
+	after   stream.Cursor // where it stands once the current event is answered
+	most    int           // packets that the next event brings; 0: maxNotes
 	window  []media.Packet
 	head    *media.Header // that PACKAGE last told of
 	notes   abi.Packets   // reused for each PACKETS
@@ -74,13 +76,19 @@ func (s *Session) peekPackets() bool {
 		if h == nil {
 			return p.checkEnd()
 		}
+		p.after = p.cursor
+		p.after.TakeHeader()
 		return p.peekHeader(h)
 	}
-	p.after = p.cursor
+	p.before, p.after = p.cursor, p.cursor
 	p.window = p.window[:0]
 	notes := &p.notes
 	notes.Packets.Reset()
-	for len(p.window) < maxNotes && notes.Packets.Size() < maxNoteBytes {
+	most := maxNotes
+	if p.most > 0 {
+		most = p.most
+	}
+	for len(p.window) < most && notes.Packets.Size() < maxNoteBytes {
 		k, st := p.after.Next()
 		if st == stream.Overrun {
 			p.after.SkipToKey()
@@ -101,9 +109,9 @@ func (s *Session) peekPackets() bool {
 
 // checkStatus looks why the cursor gives no packet.
 func (p *packing) checkStatus() bool {
-	c := p.cursor
-	if _, st := c.Next(); st == stream.HeaderChange {
-		return p.peekHeader(c.TakeHeader())
+	p.after = p.cursor
+	if _, st := p.after.Next(); st == stream.HeaderChange {
+		return p.peekHeader(p.after.TakeHeader())
 	}
 	return p.checkEnd()
 }
@@ -148,18 +156,26 @@ func (p *packing) note(k media.Packet) abi.PacketNote {
 
 // take notes that the current event was answered or given up.
 func (p *packing) take(from origin) {
-	if from == fromHeader {
-		p.begun = true
-		p.cursor.TakeHeader()
-		return
-	}
+	p.begun = p.begun || from == fromHeader
 	p.cursor = p.after
 }
 
-// forgive reports whether a packager goes on after a fault; the packets are skipped.
+// done notes that an answer was applied.
+func (p *packing) done() {
+	p.faults = 0
+	p.most = min(2*p.most, maxNotes)
+}
+
+// forgive reports whether a packager goes on after a fault in PACKETS. The packets are
+// tried again by halves, until one alone brings the fault: that one is skipped.
 func (p *packing) forgive() bool {
 	p.faults++
-	return p.begun && p.faults < maxForgiven
+	if n := len(p.window); n > 1 {
+		p.cursor, p.most = p.before, n/2
+	} else {
+		p.cursor = p.after
+	}
+	return p.faults < maxForgiven
 }
 
 // span gives the bytes of a source packet that a piece marks.

@@ -199,6 +199,7 @@ func (r *Runner) Enable(g plugin.Generation) error {
 	}
 	inst, fault := r.openInstance(g)
 	if fault != nil {
+		r.noteStart(fault)
 		if old == nil {
 			r.setState(Failed, fault.Error())
 		}

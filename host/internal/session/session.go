@@ -142,6 +142,13 @@ func (s *Session) enqueue(e abi.Event) {
 	s.r.markReady(s)
 }
 
+// hasQueued reports whether an event waits to be handled.
+func (s *Session) hasQueued() bool {
+	s.inbox.mu.Lock()
+	defer s.inbox.mu.Unlock()
+	return len(s.inbox.queue) > 0
+}
+
 func (s *Session) markReady() { s.r.markReady(s) }
 
 // Changed notes a change of a watched point.

@@ -14,7 +14,7 @@ type sources struct {
 	mu     sync.Mutex
 	active map[string]bool
 	wait   map[string]time.Duration
-	timers []*time.Timer
+	timers map[string]*time.Timer // of points that wait for their next start
 	closed bool
 }
 
@@ -76,7 +76,10 @@ func (room *Room) sourceEnded(name, reason, text string) {
 	}
 	s.wait[name] = min(max(2*s.wait[name], firstRetry), lastRetry)
 	wait := s.wait[name]
-	s.timers = append(s.timers, time.AfterFunc(wait, func() { room.startSource(p) }))
+	if s.timers == nil {
+		s.timers = map[string]*time.Timer{}
+	}
+	s.timers[name] = time.AfterFunc(wait, func() { room.startSource(p) })
 	s.mu.Unlock()
 	p.Fail(text)
 	room.log.Warn("source ended; it is started again", "point", name, "reason", reason, "why", text, "in", wait)

@@ -117,8 +117,8 @@ func (v *view) Held(why deliver.Reason) {
 func (v *view) Detached(st deliver.Stats, why deliver.Reason) {
 	v.mu.Lock()
 	v.left, v.final = true, st
-	v.mu.Unlock()
 	v.rendition.Point().Leave()
+	v.mu.Unlock()
 	v.s.enqueue(&abi.Detached{Head: abi.Head{Conn: 1}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
 }
 
@@ -132,6 +132,7 @@ func (b *batch) commitAttach(raw abi.Raw) {
 	a, s := &b.rec.attach, b.s
 	_ = b.decode(raw, a)
 	prefix, _ := b.gather(&a.Prefix)
+	defer func() { b.joined = nil }() // the view's from now on, or given back
 	if s.links.view != nil {
 		b.reattach(prefix)
 		return
@@ -152,7 +153,7 @@ func (b *batch) commitAttach(raw abi.Raw) {
 	if h := cursor.Header(); h != nil && a.WithHeader != 0 {
 		head = append(head, h.Bytes...)
 	}
-	attached := &abi.Attached{Head: abi.Head{Conn: 1}, Sequence: cursor.Seq()}
+	s.enqueue(&abi.Attached{Head: abi.Head{Conn: 1}, Sequence: cursor.Seq()})
 	if err := v.attach(c, head, attachment(a, b.joined, cursor)); err != nil {
 		s.r.log.Info("viewer not attached", "session", s.id, "peer", s.name, "error", err)
 		b.joined.Point().Leave()
@@ -160,15 +161,16 @@ func (b *batch) commitAttach(raw abi.Raw) {
 		s.r.end(s, "peer_closed")
 		return
 	}
-	s.enqueue(attached)
 	s.r.room.event("attach", s.r.name, s, b.joined.Name())
 }
 
 // reattach puts a held viewer onto another log.
 func (b *batch) reattach(prefix [][]byte) {
 	a, v := &b.rec.attach, b.s.links.view
-	v.rendition.Point().Leave()
-	v.rendition = b.joined
+	if !v.move(b.joined) {
+		b.joined.Point().Leave()
+		return // DETACHED is on its way
+	}
 	cursor := b.cursor()
 	out := join(prefix)
 	if h := cursor.Header(); h != nil && a.WithHeader != 0 {
@@ -183,6 +185,19 @@ func (b *batch) reattach(prefix [][]byte) {
 	b.s.enqueue(&abi.Attached{Head: abi.Head{Conn: 1}, Sequence: cursor.Seq()})
 }
 
+// move gives back the viewer's place on its rendition for one on another. It reports
+// false when the viewer has left.
+func (v *view) move(to *point.Rendition) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.left {
+		return false
+	}
+	v.rendition.Point().Leave()
+	v.rendition = to
+	return true
+}
+
 // cursor gives the place where ATTACH wants the viewer to begin.
 func (b *batch) cursor() stream.Cursor {
 	a := &b.rec.attach
@@ -192,6 +207,9 @@ func (b *batch) cursor() stream.Cursor {
 // hijacked gives the session's connection for a viewer, and what it must send first.
 func (s *Session) hijacked() (*netio.Conn, []byte) {
 	x := s.links.x
+	if in := s.conns[0].in; in != nil {
+		in.adopt()
+	}
 	if x == nil {
 		c := s.conns[0].net
 		s.conns[0].net = nil // the pool owns the socket now
