@@ -68,10 +68,10 @@ func (c *Cursor) Sent() uint64 { return c.sent }
 func (c *Cursor) Skipped() uint64 { return c.skipped }
 
 // Batch gives contiguous bytes that are not sent yet: the rest of a partly sent
-// packet and whole packets after it, no more than max bytes unless the first of
+// packet and whole packets after it, no more than limit bytes unless the first of
 // them alone is larger. The bytes must not be written to and stay valid while they
 // are referenced. Batch does not move the cursor; Advance does.
-func (c *Cursor) Batch(max int) ([]byte, Status) {
+func (c *Cursor) Batch(limit int) ([]byte, Status) {
 	n, st := c.ready(false)
 	if st != More {
 		return nil, st
@@ -80,9 +80,9 @@ func (c *Cursor) Batch(max int) ([]byte, Status) {
 	last := n - 1
 	if c.chunk.gone.Load() {
 		last = c.idx
-	} else if limit := uint64(c.off) + uint64(max); uint64(recs[last].end) > limit {
+	} else if end := uint64(c.off) + uint64(limit); uint64(recs[last].end) > end {
 		span := int(n - c.idx)
-		over := sort.Search(span, func(i int) bool { return uint64(recs[c.idx+uint32(i)].end) > limit })
+		over := sort.Search(span, func(i int) bool { return uint64(recs[c.idx+uint32(i)].end) > end })
 		last = c.idx
 		if over > 0 {
 			last += uint32(over) - 1

@@ -14,6 +14,7 @@ type model struct {
 	log     *Log
 	packets []modelPacket
 	header  []byte // nil before the first
+	changes int    // of the header
 
 	cursor  Cursor
 	seq     int // of the packet that is not wholly sent
@@ -24,17 +25,18 @@ type model struct {
 }
 
 type modelPacket struct {
-	bytes  []byte
-	header []byte
-	key    bool
-	dts    media.Time
+	bytes   []byte
+	header  []byte
+	changes int // of the header, up to this packet
+	key     bool
+	dts     media.Time
 }
 
 func (m *model) append(n int, key bool, dts media.Time) {
 	if m.ended {
 		return
 	}
-	p := modelPacket{header: m.header, key: key, dts: dts}
+	p := modelPacket{header: m.header, changes: m.changes, key: key, dts: dts}
 	for i := range n {
 		p.bytes = append(p.bytes, byte(len(m.packets)*7+i))
 	}
@@ -82,8 +84,8 @@ func (m *model) settle(whole bool) Status {
 	return More
 }
 
-func (m *model) batch(max int, part byte) {
-	b, st := m.cursor.Batch(max)
+func (m *model) batch(limit int, part byte) {
+	b, st := m.cursor.Batch(limit)
 	if want := m.settle(false); st != want {
 		m.t.Fatalf("batch at %d+%d: %v, want %v", m.seq, m.off, st, want)
 	}
@@ -99,8 +101,8 @@ func (m *model) batch(max int, part byte) {
 		}
 		rest = rest[len(p.bytes)-off:]
 		seq, off = seq+1, 0
-		if i > 0 && len(b) > max {
-			m.t.Fatalf("%d bytes in several packets, limit %d", len(b), max)
+		if i > 0 && len(b) > limit {
+			m.t.Fatalf("%d bytes in several packets, limit %d", len(b), limit)
 		}
 	}
 	if len(b) == 0 {
@@ -217,12 +219,14 @@ func (m *model) open(s Start) {
 	case m.waiting:
 		oldest, _ := m.log.Bounds()
 		for _, p := range m.packets[oldest:] {
-			if p.key {
+			if p.key && p.changes == m.changes {
 				m.t.Fatal("waits although there is a key packet")
 			}
 		}
 	case !m.packets[m.seq].key:
 		m.t.Fatalf("mode %d begins at %d, not a key packet", s.Mode, m.seq)
+	case m.packets[m.seq].changes != m.changes:
+		m.t.Fatalf("mode %d begins at %d, under a header that was replaced", s.Mode, m.seq)
 	}
 	m.check()
 }
@@ -247,7 +251,10 @@ func FuzzLog(f *testing.F) {
 				m.append(int(a), b&0xE0 == 0, dts)
 			case 3:
 				if !m.ended {
-					m.header = []byte{a % 4}
+					if h := []byte{a % 4}; !bytes.Equal(m.header, h) {
+						m.header = h
+						m.changes++
+					}
 					m.log.SetHeader(m.header)
 				}
 			case 4:

@@ -17,9 +17,9 @@ func put(l *Log, n int, dts media.Time, f media.Flags) uint64 {
 	return l.Append(media.Packet{PTS: dts + ms, DTS: dts, Flags: f, Track: 1, Tag: next * 3}, b[:n/2], b[n/2:])
 }
 
-func wantBatch(t *testing.T, c *Cursor, max, n int, st Status) []byte {
+func wantBatch(t *testing.T, c *Cursor, limit, n int, st Status) []byte {
 	t.Helper()
-	b, got := c.Batch(max)
+	b, got := c.Batch(limit)
 	if got != st || len(b) != n {
 		t.Fatalf("batch: %d bytes, %v; want %d, %v", len(b), got, n, st)
 	}
@@ -360,5 +360,41 @@ func TestWakers(t *testing.T) {
 	l.End()
 	if a.rung != 1 || b.rung != 3 {
 		t.Errorf("rung %d and %d times, want 1 and 3", a.rung, b.rung)
+	}
+}
+
+// TestStartUnderNewestHeader: a reader never begins under a header that has been
+// replaced, however far back it asks to begin.
+func TestStartUnderNewestHeader(t *testing.T) {
+	l := New(Options{})
+	second := media.FromDuration(time.Second)
+	l.SetHeader([]byte("old"))
+	for i := range 5 {
+		l.Append(media.Packet{DTS: media.Time(i) * second, Flags: media.Key}, []byte("o"))
+	}
+	starts := map[string]Start{"key": {Mode: StartKey}, "burst": {Mode: StartBurst, Back: 3 * time.Second}, "time": {Mode: StartTime, Time: 1}}
+	l.SetHeader([]byte("new"))
+	for name, s := range starts {
+		c := l.Cursor(s)
+		if string(c.Header().Bytes) != "new" {
+			t.Errorf("%s, no packet under the new header yet: header %q", name, c.Header().Bytes)
+		}
+		if _, st := c.Next(); st != Empty {
+			t.Errorf("%s, no packet under the new header yet: %v", name, st)
+		}
+	}
+	l.Append(media.Packet{DTS: 5 * second}, []byte("n"))
+	l.Append(media.Packet{DTS: 6 * second, Flags: media.Key}, []byte("k"))
+	l.Append(media.Packet{DTS: 7 * second, Flags: media.Key}, []byte("l"))
+	for name, s := range starts {
+		c := l.Cursor(s)
+		p, st := c.Next()
+		want := "k"
+		if name == "key" {
+			want = "l"
+		}
+		if st != More || string(p.Bytes) != want || string(c.Header().Bytes) != "new" {
+			t.Errorf("%s: %v, packet %q under header %q", name, st, p.Bytes, c.Header().Bytes)
+		}
 	}
 }

@@ -26,7 +26,8 @@ const (
 
 // Start says where a cursor begins. The zero value is live. Where a key packet is
 // wanted and the window has none, the cursor waits for the next one and passes
-// over what comes before.
+// over what comes before. A key packet counts only under the newest header: a
+// reader that begins under an older one would meet the change at once.
 type Start struct {
 	Mode StartMode
 	Back time.Duration
@@ -54,20 +55,25 @@ func (l *Log) Cursor(s Start) Cursor {
 	case StartTime:
 		seq, ok = l.keyAt(s.Time)
 	}
-	if !ok || !c.seek(seq) {
+	byKey := s.Mode != StartLive && s.Mode != StartSeq
+	if !ok || !c.seek(seq) || byKey && c.chunk.header != l.Header() {
 		c.toLive()
-		c.wait = s.Mode != StartLive && s.Mode != StartSeq
+		c.wait = byKey
 	}
 	c.header = c.chunk.header
 	return c
 }
 
-// keyAt gives the newest key packet whose DTS is not after t, else the oldest.
+// keyAt gives the newest key packet under the newest header whose DTS is not after t,
+// else the oldest.
 func (l *Log) keyAt(t media.Time) (seq uint64, ok bool) {
+	newest := l.Header()
 	for k := l.oldest.Load(); k != nil; {
-		var past bool
-		if seq, ok, past = k.keyAt(t, seq, ok); past {
-			return seq, true
+		if k.header == newest {
+			var past bool
+			if seq, ok, past = k.keyAt(t, seq, ok); past {
+				return seq, true
+			}
 		}
 		next := k.next.Load()
 		if next == nil && k.gone.Load() {
