@@ -195,7 +195,7 @@ func Check(path string, environ []string) error {
 	s := &Server{options: o, config: c, log: o.Log, plugins: map[string]*loaded{}}
 	var problems config.Problems
 	for _, p := range c.Plugins {
-		if _, err := s.read(p); err != nil {
+		if _, err = s.read(p); err != nil {
 			problems = append(problems, s.problem(p, err))
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/deliver"
-	"github.com/weir-media/weir/host/internal/media"
 	"github.com/weir-media/weir/host/internal/netio"
 	"github.com/weir-media/weir/host/internal/plugin"
 	"github.com/weir-media/weir/host/internal/point"
@@ -159,7 +158,7 @@ func (s *Server) Sessions(on string) []admin.Session {
 			continue
 		}
 		all = append(all, admin.Session{ID: x.ID, Plugin: x.Plugin, Role: string(x.Role), Peer: x.Peer, Point: x.Point, Rendition: x.Rendition,
-			Since: x.Since, BytesIn: x.BytesIn, BytesOut: x.BytesOut, Packets: x.Packets, LagMillis: media.Time(x.Lag).Milliseconds(),
+			Since: x.Since, BytesIn: x.BytesIn, BytesOut: x.BytesOut, Packets: x.Packets, LagMillis: x.Lag.Milliseconds(),
 			LagBytes: x.LagBytes, DroppedPackets: x.Dropped})
 	}
 	return all

@@ -15,10 +15,12 @@ const (
 	progress = "-nostdin -hide_banner -loglevel repeat+warning -progress pipe:1 -stats_period 0.2 "
 )
 
-// ffmpegPlays decodes three seconds of a stream.
+// ffmpegPlays decodes three seconds of a stream's picture and sound, each counted from
+// its own beginning: in a transport stream the first sound may be older than the key
+// frame before it.
 func ffmpegPlays(t *testing.T, url string) {
 	t.Helper()
-	c := ffmpeg.run(t, progress, "-i", url, "-t 3 -f null -").succeeded().undamaged()
+	c := ffmpeg.run(t, progress, "-i", url, "-vf setpts=PTS-STARTPTS -af asetpts=PTS-STARTPTS -t 3 -f null -").succeeded().undamaged()
 	if n := c.frames(); n < enough {
 		t.Errorf("%d frames decoded in 3 s of stream, %d expected", n, enough)
 	}

@@ -26,8 +26,8 @@ const saved = 10
 // vlcPlays has VLC save pictures of what it shows.
 func vlcPlays(t *testing.T, url string) {
 	t.Helper()
-	scenes := t.TempDir()
-	c := startCommand(t, vlcCommand(t, scenes, "--video-filter=scene", "--scene-format=png", "--scene-ratio=5", "--scene-path="+scenes, url))
+	scenes := openFolder(t)
+	c := startCommand(t, vlcCommand(scenes, "--video-filter=scene", "--scene-format=png", "--scene-ratio=5", "--scene-path="+scenes, url))
 	shown := 0
 	hosttest.Eventually(t, "VLC has saved pictures", func() bool {
 		files, err := filepath.Glob(filepath.Join(scenes, "*.png"))
@@ -42,12 +42,23 @@ func vlcPlays(t *testing.T, url string) {
 	}
 }
 
-// vlcCommand runs VLC without a screen; as another user for root, whom it refuses.
-func vlcCommand(t *testing.T, home string, arguments ...string) *exec.Cmd {
+// openFolder makes a folder that any user may write to. That of TB.TempDir lies in one
+// that they may not enter.
+func openFolder(t *testing.T) string {
 	t.Helper()
-	if err := os.Chmod(home, 0o777); err != nil {
+	dir, err := os.MkdirTemp("", "weir-vlc-")
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o777); err != nil { // not the mode of MkdirTemp: the umask would narrow it
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// vlcCommand runs VLC without a screen; as another user for root, whom it refuses.
+func vlcCommand(home string, arguments ...string) *exec.Cmd {
 	all := append([]string{"HOME=" + home, vlc.name, "-vv", "-I", "dummy", "--vout=dummy", "--aout=dummy"}, arguments...)
 	if os.Getuid() == 0 {
 		return exec.Command("runuser", append([]string{"-u", "nobody", "--", "env"}, all...)...)

@@ -67,7 +67,7 @@ func build(dir string) ([]byte, error) {
 	}
 	defer os.RemoveAll(temporary)
 	out := filepath.Join(temporary, "plugin.wasm")
-	if _, err := goCommand(dir, "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, "."); err != nil {
+	if _, err = goCommand(dir, "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, "."); err != nil {
 		return nil, fmt.Errorf("build plugin %s: %w", dir, err)
 	}
 	module, err := os.ReadFile(out)

@@ -55,7 +55,7 @@ func (s *state) ended(e *abi.End, v *sdk.Verdicts) {
 	case e.Reason == abi.EndTimeout:
 		s.refuse(v, 408, "the encoder sent nothing for too long; its connection is closed")
 	case s.phase == sniffing && e.Offset == 0:
-		s.refuse(v, 400, "the request has no body; send the stream as the body of the request, "+known)
+		s.refuse(v, 400, bodyless)
 	case s.phase == sniffing:
 		s.refuse(v, 400, "the body ended after "+number(e.Offset)+" bytes, before its beginning was complete"+s.beginning())
 	default:

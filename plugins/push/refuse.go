@@ -10,6 +10,8 @@ import (
 // known tells an encoder's owner what would have been taken.
 const known = "for example: ffmpeg ... -f asf_stream or -f mpegts -method POST URL"
 
+const bodyless = "the request has no body; send the stream as the body of the request, " + known
+
 // refuse answers in words and resets the connection: encoders that do not wait for 100
 // Continue read no answer, only a reset stops them (RFC 9110 9.3.3 asks for the answer).
 func (s *state) refuse(v *sdk.Verdicts, status int, text string) {
@@ -27,14 +29,18 @@ func (s *state) refused(e *abi.Refused, v *sdk.Verdicts) {
 	}
 	name := quoted(s.point)
 	switch e.Code {
+	case abi.ESTATE:
+		if e.During == abi.OpHTTPRequest { // ACCEPT of a request that brings nothing
+			s.refuse(v, 400, bodyless)
+			return
+		}
+		s.refuse(v, 503, "point "+name+" is stopped"+because(e.Text)+"; start it with: weir point start "+string(s.point))
 	case abi.EBUSY:
 		s.refuse(v, 409, "point "+name+" has a source already, or is not fed by push"+because(e.Text)+"; stop that encoder first, or push to another point")
 	case abi.ENOENT:
 		s.refuse(v, 404, "point "+name+" cannot be fed"+because(e.Text)+"; name a point whose source is push, and enable a plugin for this format")
 	case abi.EPERM:
 		s.refuse(v, 403, "pushing to point "+name+" is not granted"+because(e.Text)+"; grant it with publish: under plugins: push: in plugins.yaml")
-	case abi.ESTATE:
-		s.refuse(v, 503, "point "+name+" is stopped"+because(e.Text)+"; start it with: weir point start "+string(s.point))
 	case abi.ELIMIT, abi.EAGAIN:
 		s.refuse(v, 503, "the server takes no further source now"+because(e.Text)+"; try again later")
 	case abi.ENOSYS:

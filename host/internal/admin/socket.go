@@ -27,7 +27,7 @@ func listenSocket(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("open admin socket: %w", err)
 	}
 	defer unlock()
-	if err := removeOrphan(path); err != nil {
+	if err = removeOrphan(path); err != nil {
 		return nil, fmt.Errorf("open admin socket %s: %w", path, err)
 	}
 	lc := net.ListenConfig{Control: ownerOnly}
