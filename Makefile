@@ -65,7 +65,7 @@ test: setup build ## everything that a change must pass, in less than 15 minutes
 	$(GO) vet ./...
 	$(if $(RACE),,@echo 'make test: no C compiler, so this run has no race detector')
 	$(GO) test $(RACE) -short -timeout 10m $(UNITS)
-	$(if $(wildcard host/e2e),$(GO) test -count=1 -timeout 10m ./host/e2e/...)
+	$(GO) test -count=1 -p 1 -timeout 10m ./host/e2e/...
 
 .PHONY: race
 race: ## all tests but the real clients, with the race detector, nothing taken from the cache
@@ -73,12 +73,12 @@ race: ## all tests but the real clients, with the race detector, nothing taken f
 
 .PHONY: e2e
 e2e: build ## the proofs with real encoders and players
-	$(GO) test -v -count=1 -timeout 20m ./host/e2e/...
+	$(GO) test -v -count=1 -p 1 -timeout 20m ./host/e2e/...
 
 .PHONY: soak
 soak: build ## the long proofs (reloads, kills, many viewers) at full length: hours
 	WEIR_SOAK=1 $(GO) test -race -count=1 -timeout 6h $(UNITS)
-	$(if $(wildcard host/e2e),WEIR_SOAK=1 $(GO) test -v -count=1 -timeout 6h ./host/e2e/...)
+	WEIR_SOAK=1 $(GO) test -v -count=1 -p 1 -timeout 6h ./host/e2e/...
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (10s)

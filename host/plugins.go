@@ -273,7 +273,7 @@ func (s *Server) renew(p *loaded) error {
 	}
 	old := p.manifest
 	p.manifest = m.manifest
-	if _, err := s.tables(); err != nil {
+	if _, err = s.tables(); err != nil {
 		p.manifest = old
 		return err
 	}

@@ -63,19 +63,7 @@ func (v *Verdicts) put(r abi.Record) {
 
 func (v *Verdicts) fail(err error) {
 	v.w.Truncate(v.mark, v.records)
-	var code abi.Code
-	switch cause := err.(type) {
-	case abi.Code:
-		code = cause
-	case *Failure:
-		code = cause.Code
-	default:
-		code = abi.EINTERNAL
-		if err == abi.ErrFull {
-			code = abi.ETOOBIG
-		}
-	}
-	v.rec.rest.fail = abi.Fail{Code: code, Text: Bytes(err.Error())}
+	v.rec.rest.fail = abi.Fail{Code: codeOf(err), Text: Bytes(err.Error())}
 	if v.w.Put(v.session, 0, &v.rec.rest.fail) != nil {
 		v.rec.rest.fail.Text = nil
 		_ = v.w.Put(v.session, 0, &v.rec.rest.fail)

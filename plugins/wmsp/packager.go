@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/weir-media/weir/abi/v1"
@@ -50,7 +51,7 @@ func headerChunkHead(size int) [asf.ChunkHeadSize]byte {
 }
 
 func codeOf(err error) abi.Code {
-	if err == asf.ErrTooLarge {
+	if errors.Is(err, asf.ErrTooLarge) {
 		return abi.ETOOBIG
 	}
 	return abi.EINVAL

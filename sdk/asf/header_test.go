@@ -91,9 +91,10 @@ func TestHeaderErrors(t *testing.T) {
 // extended builds an Extended Stream Properties Object with one name, one payload
 // extension system and a hidden stream inside.
 func extended(number byte, inner []byte) []byte {
-	o := make([]byte, extStreamMin)
-	copy(o, guidExtStream[:])
-	o[72], o[84], o[86] = number, 1, 1
+	var fixed [extStreamMin]byte
+	copy(fixed[:], guidExtStream[:])
+	fixed[72], fixed[84], fixed[86] = number, 1, 1
+	o := fixed[:]
 	o = append(o, 0, 0, 4, 0, 'a', 0, 'b', 0)
 	o = append(o, make([]byte, 22)...)
 	o[len(o)-4] = 3

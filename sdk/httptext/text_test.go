@@ -241,15 +241,15 @@ func TestHeads(t *testing.T) {
 		t.Fatal(n, ok)
 	}
 	for i := range head {
-		if _, ok := HeadEnd(b[:i]); ok {
+		if _, ok = HeadEnd(b[:i]); ok {
 			t.Fatalf("end after %d bytes", i)
 		}
 	}
-	if n, ok := HeadEnd([]byte("\r\nX Y Z\n\nrest")); !ok || n != 9 {
+	if n, ok = HeadEnd([]byte("\r\nX Y Z\n\nrest")); !ok || n != 9 {
 		t.Error(n, ok)
 	}
 	line, rest, _ := NextLine(b)
-	if _, _, _, ok := RequestLine(line); ok {
+	if _, _, _, ok = RequestLine(line); ok {
 		t.Error("a target with a blank")
 	}
 	method, target, proto, ok := RequestLine([]byte("DESCRIBE rtsp://h/a RTSP/1.0"))
@@ -286,7 +286,7 @@ func TestBuild(t *testing.T) {
 	b, err3 := AppendField(b, "Pragma", []byte("client-id=1"))
 	b, err4 := AppendUintField(b, "Content-Length", 821)
 	b, err5 := AppendField(b, "X-Empty", "")
-	if err := errors.Join(err, err2, err3, err4, err5); err != nil {
+	if err = errors.Join(err, err2, err3, err4, err5); err != nil {
 		t.Fatal(err)
 	}
 	const want = "HTTP/1.0 200 OK\r\nServer: Cougar/9.6\r\nPragma: client-id=1\r\nContent-Length: 821\r\nX-Empty: \r\n"

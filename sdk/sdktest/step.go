@@ -61,15 +61,15 @@ func (r *run) step(lines []line) (taken int, err error) {
 
 // happen runs an event line or lets time pass.
 func (r *run) happen(lines []line) (taken int, err error) {
-	if err := r.settle(); err != nil {
+	if err = r.settle(); err != nil {
 		return 1, err
 	}
 	l := lines[0]
 	r.asked, r.next, r.output, r.matched = l, 0, false, map[int]bool{}
 	r.host.verdicts, r.host.output = nil, nil
 	if l.kind == "@" {
-		d, err := time.ParseDuration(l.text)
-		if err != nil || d < 0 {
+		d, bad := time.ParseDuration(l.text)
+		if bad != nil || d < 0 {
 			return 1, fmt.Errorf("%q is no duration", l.text)
 		}
 		return 1, r.host.pass(d)

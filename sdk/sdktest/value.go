@@ -21,13 +21,13 @@ func (l *lexer) value() (v value, err error) {
 	case l.s == "":
 		return value{bare: true}, nil
 	case l.s[0] == '"':
-		quoted, err := strconv.QuotedPrefix(l.s)
-		if err != nil {
+		quoted, bad := strconv.QuotedPrefix(l.s)
+		if bad != nil {
 			return v, fmt.Errorf("bad quotes at %.20q", l.s)
 		}
 		l.s = l.s[len(quoted):]
-		s, err := strconv.Unquote(quoted)
-		return value{bytes: []byte(s)}, err
+		s, bad := strconv.Unquote(quoted)
+		return value{bytes: []byte(s)}, bad
 	case l.s[0] == '{':
 		l.s = l.s[1:]
 		v.group, err = l.list()

@@ -125,7 +125,7 @@ func try(ctx context.Context, module []byte) (hash string, err error) {
 	defer g.Close()
 	instance, fault := g.New()
 	if fault != nil {
-		return "", fmt.Errorf("start plugin: %+v", fault)
+		return "", fmt.Errorf("start plugin: %+v", fault) //nolint:errorlint // %+v shows the guest's stack, which %w would leave out
 	}
 	instance.Close()
 	return g.Hash(), nil

@@ -81,7 +81,7 @@ func inspect(name string, module []byte) (inspection, error) {
 	hash := sha256.Sum256(module)
 	found := inspection{File: name, Bytes: report.Size, Hash: hex.EncodeToString(hash[:]), ABI: report.ABI, MemoryBytes: report.Memory.Min,
 		Roles: []string{}, Capabilities: []string{}, Imports: symbols(report.Imports), Exports: symbols(report.Exports), Manifest: string(report.Manifest)}
-	if err := report.Judge(); err != nil {
+	if err = report.Judge(); err != nil {
 		found.Refused = err.Error()
 	}
 	if report.Manifest == nil {

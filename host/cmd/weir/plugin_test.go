@@ -22,7 +22,7 @@ func TestPluginBuildAndInspect(t *testing.T) {
 
 	var i inspection
 	_, out, errOut = weir("plugin", "inspect", file, "--json")
-	if err := json.Unmarshal([]byte(out), &i); err != nil {
+	if err = json.Unmarshal([]byte(out), &i); err != nil {
 		t.Fatalf("weir plugin inspect --json: %q %q, %v", out, errOut, err)
 	}
 	manifest, err := os.ReadFile("testdata/tiny/plugin.yaml")

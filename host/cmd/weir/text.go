@@ -38,12 +38,15 @@ func newTable(w io.Writer, head ...string) *table {
 func (t *table) row(cells ...string) {
 	for i, c := range cells {
 		if i > 0 {
-			io.WriteString(t.w, "\t")
+			t.write("\t")
 		}
-		io.WriteString(t.w, dash(clean(c)))
+		t.write(dash(clean(c)))
 	}
-	io.WriteString(t.w, "\n")
+	t.write("\n")
 }
+
+// write cannot fail before flush: the writer keeps all rows until it knows the widths.
+func (t *table) write(s string) { _, _ = io.WriteString(t.w, s) }
 
 func (t *table) flush() { t.w.Flush() }
 

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/weir-media/weir/host/internal/manifest"
@@ -86,14 +87,30 @@ func (b *Book) Endpoints(p *point.Point, authority, listener string) []Endpoint 
 	return out
 }
 
+// maxHost is the longest name of a host (RFC 1035 2.3.4).
+const maxHost = 253
+
+// hostOf gives the host of an authority that a client wrote, empty if it cannot be
+// one: it goes into documents that others read.
 func hostOf(authority string) string {
-	if host, _, err := net.SplitHostPort(authority); err == nil {
+	host := authority
+	if h, _, err := net.SplitHostPort(authority); err == nil {
+		host = h
+	} else if n := len(authority); n > 2 && authority[0] == '[' && authority[n-1] == ']' {
+		host = authority[1 : n-1]
+	}
+	if a, err := netip.ParseAddr(host); err == nil && a.Zone() == "" {
 		return host
 	}
-	if n := len(authority); n > 2 && authority[0] == '[' && authority[n-1] == ']' {
-		return authority[1 : n-1]
+	if len(host) > maxHost || strings.ContainsFunc(host, notInName) {
+		return ""
 	}
-	return authority
+	return host
+}
+
+func notInName(c rune) bool {
+	isLetter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+	return !isLetter && c != '-' && c != '.' && c != '_'
 }
 
 // at writes the host with the listener's port, which a URL needs unless it is the

@@ -104,7 +104,7 @@ func (l *loader) tree(text []byte) map[string]any {
 	}
 	var doc yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	if err := decoder.Decode(&doc); err != nil && err != io.EOF {
+	if err := decoder.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 		line, what := yamlError(err)
 		l.failAt(line, nil, what+"; mend the YAML (indent with spaces, quote text that holds ': ' or begins with a sign)")
 		return nil
@@ -114,7 +114,7 @@ func (l *loader) tree(text []byte) map[string]any {
 		return nil
 	}
 	var second yaml.Node
-	if err := decoder.Decode(&second); err != io.EOF {
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
 		l.failAt(second.Line, nil, "has a second document; a configuration is one, so remove '---' and join them")
 		return nil
 	}

@@ -197,14 +197,14 @@ func (l *loader) source(p *Point, source at) {
 		}
 		return
 	}
-	at := source.key("url")
-	p.URL = at.text()
+	address := source.key("url")
+	p.URL = address.text()
 	u, err := url.Parse(p.URL)
 	switch {
 	case p.URL == "":
 		source.fail("has no url; %s", remedy)
 	case err != nil || u.Scheme == "" || u.Host == "" && u.Path == "" && u.Opaque == "":
-		at.fail("%q is not a URL with a scheme; write for example \"http://encoder:8080\" or \"file:media/demo.asf\"", p.URL)
+		address.fail("%q is not a URL with a scheme; write for example \"http://encoder:8080\" or \"file:media/demo.asf\"", p.URL)
 	}
 }
 
@@ -236,8 +236,8 @@ func (l *loader) overlaps(c *Config) {
 		}
 		for _, other := range all {
 			same := address.Addr() == other.address.Addr()
-			any := address.Addr().IsUnspecified() || other.address.Addr().IsUnspecified()
-			if address.Port() == other.address.Port() && address.Addr().Is4() == other.address.Addr().Is4() && (same || any) {
+			everywhere := address.Addr().IsUnspecified() || other.address.Addr().IsUnspecified()
+			if address.Port() == other.address.Port() && address.Addr().Is4() == other.address.Addr().Is4() && (same || everywhere) {
 				l.fail(key, "%v is already taken by %s (%v); choose another port", address, display(other.key), other.address)
 				return
 			}

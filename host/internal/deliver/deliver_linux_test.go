@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"runtime"
@@ -62,7 +63,7 @@ func TestBytesAreExact(t *testing.T) {
 	if st.Sends == 0 || st.Sends > packets || st.Since.IsZero() {
 		t.Errorf("stats %+v", st)
 	}
-	if err := v.Write([]byte("late")); err != ErrDetached {
+	if err := v.Write([]byte("late")); !errors.Is(err, ErrDetached) {
 		t.Errorf("write after the end: %v", err)
 	}
 	v.Close(Closed)
@@ -177,7 +178,7 @@ func TestPoolCloses(t *testing.T) {
 	fd, _ = link(t)
 	defer unix.Close(fd)
 	for range 4 {
-		if _, err := p.Attach(Attach{FD: fd, Log: l, Cursor: l.Cursor(stream.Start{})}); err != ErrClosed {
+		if _, err := p.Attach(Attach{FD: fd, Log: l, Cursor: l.Cursor(stream.Start{})}); !errors.Is(err, ErrClosed) {
 			t.Errorf("attach after close: %v", err)
 		}
 	}

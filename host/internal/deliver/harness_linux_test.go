@@ -3,6 +3,7 @@ package deliver
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"io"
 	"net"
@@ -52,10 +53,9 @@ func link(t testing.TB) (fd int, peer *net.TCPConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := raw.Control(func(f uintptr) { fd, err = unix.Dup(int(f)) }); err != nil {
-		t.Fatal(err)
-	}
-	if err != nil {
+	var dupErr error
+	err = raw.Control(func(f uintptr) { fd, dupErr = unix.Dup(int(f)) })
+	if err = errors.Join(err, dupErr); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
@@ -193,7 +193,7 @@ func clip(b []byte) []byte { return b[:min(40, len(b))] }
 func wantEnd(t testing.TB, c net.Conn) {
 	t.Helper()
 	_ = c.SetReadDeadline(time.Now().Add(patience))
-	if n, err := c.Read(make([]byte, 100)); err != io.EOF {
+	if n, err := c.Read(make([]byte, 100)); !errors.Is(err, io.EOF) {
 		t.Fatalf("read %d bytes, %v; want the end", n, err)
 	}
 }

@@ -43,7 +43,7 @@ func openPoller() (*poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create epoll: %w", err)
 	}
-	if err := unix.SetNonblock(epoll, true); err != nil {
+	if err = unix.SetNonblock(epoll, true); err != nil {
 		return nil, errors.Join(fmt.Errorf("create epoll: %w", err), unix.Close(epoll))
 	}
 	p := &poller{epoll: epoll, file: os.NewFile(uintptr(epoll), "epoll"), events: make([]event, 0, eventsAtOnce)}

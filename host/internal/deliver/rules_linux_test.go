@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/weir-media/weir/host/internal/stream"
@@ -133,7 +134,7 @@ func TestWriteOverflow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := v.Write([]byte{1}); err != ErrWriteOverflow {
+	if err := v.Write([]byte{1}); !errors.Is(err, ErrWriteOverflow) {
 		t.Errorf("one byte too many: %v", err)
 	}
 	k.wantLeft(t, WriteOverflow)

@@ -41,12 +41,12 @@ func compileSchema(document any) (s Schema, err error) {
 	if !ok {
 		return Schema{}, errors.New("a schema is a mapping such as {type: object, properties: {…}}")
 	}
-	if err := checkSchemaBounds(root); err != nil {
+	if err = checkSchemaBounds(root); err != nil {
 		return Schema{}, err
 	}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(refuseLoader{})
-	if err := c.AddResource(schemaURL, value); err != nil {
+	if err = c.AddResource(schemaURL, value); err != nil {
 		return Schema{}, err
 	}
 	compiled, err := c.Compile(schemaURL)

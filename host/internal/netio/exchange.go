@@ -82,7 +82,7 @@ func (x *Exchange) finish() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.over {
-		x.respond(http.StatusInternalServerError, nil, nil, true)
+		_ = x.respond(http.StatusInternalServerError, nil, nil, true) // a peer that is gone is noticed by the connection
 		x.end()
 	}
 }

@@ -38,7 +38,7 @@ func TestListenAllOrNone(t *testing.T) {
 	}
 	address := addrPort(free.Addr())
 	free.Close()
-	if _, err := Listen(Options{Addresses: []netip.AddrPort{address, first.Addrs()[0]}, Handler: &funcs{t: t}}); err == nil {
+	if _, err = Listen(Options{Addresses: []netip.AddrPort{address, first.Addrs()[0]}, Handler: &funcs{t: t}}); err == nil {
 		t.Fatal("bound a port twice")
 	}
 	again, err := Listen(Options{Addresses: []netip.AddrPort{address}, Handler: &funcs{t: t}})

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -77,7 +78,7 @@ func (f *Fault) Unwrap() error { return f.Cause }
 
 // Fatal reports whether the instance that returned the Fault is lost. It is not only after an error code, which the guest returned in good order.
 func (f *Fault) Fatal() bool {
-	_, isCode := f.Cause.(*CodeError)
+	_, isCode := errors.AsType[*CodeError](f.Cause)
 	return !isCode
 }
 

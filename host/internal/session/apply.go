@@ -227,8 +227,8 @@ func (b *batch) gather(pieces *abi.Pieces) ([][]byte, error) {
 
 // maxGathered bounds the bytes that the pieces of one batch may come to, since a span
 // of a few bytes can be marked thousands of times (chosen: all that may be retained,
-// four times over).
-const maxGathered = 4 * abi.MaxRetain
+// twice over).
+const maxGathered = 2 * abi.MaxRetain
 
 func (b *batch) piece(p abi.Piece) ([]byte, error) {
 	s := b.s

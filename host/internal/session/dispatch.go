@@ -19,12 +19,14 @@ const slowCall = 5 * time.Millisecond
 func (r *Runner) dispatch() bool {
 	r.mu.Lock()
 	batch := append(r.scratch.batch[:0], r.ready...)
+	clear(r.ready)
 	r.ready = r.ready[:0]
 	r.mu.Unlock()
 	r.scratch.batch = batch
 	if len(batch) == 0 {
 		return false
 	}
+	defer r.scratch.forget()
 	for _, s := range batch {
 		s.inbox.ready.Store(false)
 	}
@@ -45,6 +47,15 @@ func (r *Runner) dispatch() bool {
 		r.again(s)
 	}
 	return true
+}
+
+// forget lets go of what a frame was about, so that an ended session holds no memory
+// until a frame as large comes again.
+func (sc *scratch) forget() {
+	clear(sc.batch)
+	clear(sc.taken[:cap(sc.taken)])
+	clear(sc.slices[:cap(sc.slices)])
+	sc.b = batch{dials: sc.b.dials[:0]}
 }
 
 // again puts a session back onto the ready list when it has more to be told.
@@ -280,7 +291,7 @@ func (r *Runner) settle(s *Session) {
 		r.endUnanswered(s)
 	case *abi.End:
 		if e.Reason != abi.EndLoop && s.links.view == nil {
-			r.endPaced(s, "peer_closed")
+			r.endPaced(s, inputOver)
 		}
 	case *abi.Detached:
 		if v := s.links.view; v == nil || v.hasLeft() {

@@ -68,7 +68,14 @@ func (r *Runner) endSource(s *Session, reason, text string) {
 	if s.links.feed != nil {
 		r.log.Info("source left", "point", s.on, "source", s.links.feed.Owner(), "why", text)
 		s.links.feed.Close(text)
-		if p := s.links.parent; p != nil {
+		switch p := s.links.parent; {
+		case p == nil:
+		case reason == inputOver:
+			p.r.post(func() { // its own END was kept back until now
+				p.links.childDone = true
+				p.markReady()
+			})
+		default:
 			p.enqueue(&abi.Stop{Reason: abi.StopChild, Text: []byte(text)})
 		}
 	}
@@ -76,6 +83,9 @@ func (r *Runner) endSource(s *Session, reason, text string) {
 		r.room.sourceEnded(s.on, reason, text)
 	}
 }
+
+// inputOver is why a session ends that has answered the end of its input.
+const inputOver = "peer_closed"
 
 func (r *Runner) endPackager(s *Session) {
 	p := s.links.pack

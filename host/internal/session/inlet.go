@@ -159,6 +159,12 @@ func (i *inlet) divert(to *inlet) {
 	to.notify()
 }
 
+func (i *inlet) isDiverted() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.through != nil
+}
+
 // delivery is what next found.
 type delivery struct {
 	kind   deliveryKind

@@ -51,6 +51,9 @@ func (s *Session) peekInput() bool {
 			s.cur = current{event: e, from: fromInput, conn: c, input: d}
 			return true
 		case inputEnd, stuck:
+			if d.kind == inputEnd && s.childReads(c, d.reason) {
+				continue
+			}
 			e := &abi.End{Reason: d.reason, Offset: d.offset}
 			e.Conn = c.number
 			s.cur = current{event: e, from: fromInput, conn: c, input: d}
@@ -58,6 +61,12 @@ func (s *Session) peekInput() bool {
 		}
 	}
 	return false
+}
+
+// childReads reports whether the end of a connection whose input all goes to the child
+// is to be kept back: the child has not come to it yet.
+func (s *Session) childReads(c *conn, reason abi.EndReason) bool {
+	return s.links.child != nil && !s.links.childDone && reason != abi.EndLoop && c.in.isDiverted()
 }
 
 // take notes that the current event was answered, or is given up.

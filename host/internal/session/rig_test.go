@@ -146,7 +146,8 @@ type generation struct {
 	manifest *manifest.Manifest
 	number   uint64
 	handler  handler
-	started  atomic.Int32 // instances
+	twist    func(abi.Raw) abi.Raw // changes each verdict on its way; may be nil
+	started  atomic.Int32          // instances
 	closed   atomic.Bool
 }
 
@@ -199,7 +200,26 @@ func (i *instance) Call(_ time.Duration, frame []byte) (verdicts []byte, fault *
 	if n < 0 {
 		return nil, blame(plugin.Protocol, &plugin.CodeError{Code: abi.Code(n)})
 	}
+	if i.of.twist != nil {
+		return i.twisted(i.out[:n]), nil
+	}
 	return i.out[:n], nil
+}
+
+func (i *instance) twisted(out []byte) []byte {
+	var from abi.Reader
+	var to abi.Writer
+	to.Reset(make([]byte, abi.UsualBox))
+	if from.Reset(out) != nil {
+		return out
+	}
+	for {
+		raw, ok, err := from.Next()
+		if !ok || err != nil {
+			return to.Bytes()
+		}
+		_ = to.PutRaw(i.of.twist(raw))
+	}
 }
 
 // listen serves the plugins' routes and patterns on a loopback port.

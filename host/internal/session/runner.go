@@ -198,6 +198,9 @@ func (r *Runner) dropInstance() {
 	if r.inst != nil {
 		r.inst.Close()
 		r.inst = nil
+		// The last verdicts are views of the instance's memory.
+		sc := &r.scratch
+		sc.reader, sc.verdict, sc.rec = abi.Reader{}, verdicts{}, records{}
 	}
 }
 

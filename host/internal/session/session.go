@@ -61,15 +61,16 @@ const (
 
 // links are what a session holds beyond its connections.
 type links struct {
-	x       *exchange
-	view    *view
-	child   *Session // format session that this one feeds
-	parent  *Session // of a format session
-	feed    *point.Feed
-	pace    *pacer
-	pack    *packing
-	answer  func(documentAnswer)
-	watched []*point.Point
+	x         *exchange
+	view      *view
+	child     *Session // format session that this one feeds
+	childDone bool     // it has answered the end of its input
+	parent    *Session // of a format session
+	feed      *point.Feed
+	pace      *pacer
+	pack      *packing
+	answer    func(documentAnswer)
+	watched   []*point.Point
 }
 
 // inbox is where others leave events for the session.

@@ -10,13 +10,12 @@ import (
 type timers struct {
 	heap timerHeap
 	next uint64
-	live map[uint64]bool
+	live map[uint64]func() // what they do; a cancelled one holds nothing
 }
 
 type timer struct {
 	when time.Time
 	id   uint64
-	f    func()
 }
 
 type timerHeap []timer
@@ -40,11 +39,11 @@ func (h *timerHeap) Pop() any {
 // add has f run at when; the number takes it back.
 func (t *timers) add(when time.Time, f func()) uint64 {
 	if t.live == nil {
-		t.live = map[uint64]bool{}
+		t.live = map[uint64]func(){}
 	}
 	t.next++
-	t.live[t.next] = true
-	heap.Push(&t.heap, timer{when, t.next, f})
+	t.live[t.next] = f
+	heap.Push(&t.heap, timer{when, t.next})
 	return t.next
 }
 
@@ -54,7 +53,7 @@ func (t *timers) cancel(id uint64) {
 	if len(t.heap) < 64 || len(t.heap) < 2*len(t.live) {
 		return
 	}
-	t.heap = slices.DeleteFunc(t.heap, func(x timer) bool { return !t.live[x.id] })
+	t.heap = slices.DeleteFunc(t.heap, func(x timer) bool { return t.live[x.id] == nil })
 	heap.Init(&t.heap)
 }
 
@@ -66,7 +65,8 @@ const maxSleep = time.Hour
 func (r *Runner) fire(now time.Time) time.Duration {
 	for len(r.timers.heap) > 0 {
 		t := r.timers.heap[0]
-		if !r.timers.live[t.id] {
+		f := r.timers.live[t.id]
+		if f == nil {
 			heap.Pop(&r.timers.heap)
 			continue
 		}
@@ -75,7 +75,7 @@ func (r *Runner) fire(now time.Time) time.Duration {
 		}
 		heap.Pop(&r.timers.heap)
 		delete(r.timers.live, t.id)
-		t.f()
+		f()
 	}
 	return maxSleep
 }

@@ -6,6 +6,7 @@
 package telemetry
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 
@@ -145,7 +146,7 @@ func register[C prometheus.Collector](r *Registry, c C) C {
 	if err == nil {
 		return c
 	}
-	if again, ok := err.(prometheus.AlreadyRegisteredError); ok {
+	if again, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
 		if existing, ok := again.ExistingCollector.(C); ok {
 			return existing
 		}

@@ -24,8 +24,8 @@ var guestModule = sync.OnceValues(func() ([]byte, error) {
 	out := filepath.Join(dir, "guest.wasm")
 	build := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, "./testdata/guest")
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=")
-	if text, err := build.CombinedOutput(); err != nil {
-		return nil, errors.Join(err, errors.New(string(text)))
+	if text, failed := build.CombinedOutput(); failed != nil {
+		return nil, errors.Join(failed, errors.New(string(text)))
 	}
 	b, err := os.ReadFile(out)
 	return WithManifest(b, []byte(testManifest)), err

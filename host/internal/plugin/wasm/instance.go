@@ -84,7 +84,7 @@ func (i *instance) boot() (during string, err error) {
 	}
 	i.memory = i.module.Memory()
 	if f := i.module.ExportedFunction(abi.InitializeExport); f != nil {
-		if _, err := f.Call(i.guest); err != nil {
+		if _, err = f.Call(i.guest); err != nil {
 			return abi.InitializeExport, err
 		}
 	}

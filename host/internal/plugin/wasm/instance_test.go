@@ -239,7 +239,7 @@ func TestInstancesRunSideBySide(t *testing.T) {
 			for n := range 500 {
 				frame := frameOf(testHead, fmt.Sprint(w, n))
 				if answer, f := i.Call(0, frame); f != nil || !bytes.Equal(answer, frame) {
-					failed <- fmt.Errorf("worker %d: %q, %v", w, answer, f)
+					failed <- fmt.Errorf("worker %d: %q, %v", w, answer, f) //nolint:errorlint // f may be nil
 					return
 				}
 			}

@@ -10,9 +10,9 @@ type linear struct {
 	refused bool // since the current call began
 }
 
-// Allocate implements experimental.MemoryAllocator. max is what the module declares.
-func (m *linear) Allocate(_, max uint64) experimental.LinearMemory {
-	m.limit = min(m.limit, max)
+// Allocate implements experimental.MemoryAllocator. most is what the module declares.
+func (m *linear) Allocate(_, most uint64) experimental.LinearMemory {
+	m.limit = min(m.limit, most)
 	return m
 }
 

@@ -200,7 +200,8 @@ func FuzzModule(f *testing.F) {
 		}
 		_ = report.Judge()
 		again := WithManifest(module, []byte("name: x"))
-		if got, err := ReadManifest(again); err != nil || string(got) != "name: x" {
+		got, err := ReadManifest(again)
+		if err != nil || string(got) != "name: x" {
 			t.Fatalf("manifest %q, %v", got, err)
 		}
 		hard, err := harden(module)

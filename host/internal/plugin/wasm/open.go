@@ -57,7 +57,7 @@ func open(ctx context.Context, o Options) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := report.Judge(); err != nil {
+	if err = report.Judge(); err != nil {
 		return nil, err
 	}
 	m, err := manifest.Parse(report.Manifest)

@@ -14,11 +14,11 @@ func TestStubsAreAllOfPreview1(t *testing.T) {
 	ctx := t.Context()
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
 	defer r.Close(ctx)
-	real, err := wasi_snapshot_preview1.NewBuilder(r).Compile(ctx)
+	theirs, err := wasi_snapshot_preview1.NewBuilder(r).Compile(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	functions := real.ExportedFunctions()
+	functions := theirs.ExportedFunctions()
 	for name, f := range functions {
 		want := "(" + typeNames(f.ParamTypes()) + ")"
 		if results := typeNames(f.ResultTypes()); results != "" {

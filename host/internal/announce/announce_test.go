@@ -1,0 +1,132 @@
+package announce
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-media/weir/host/internal/manifest"
+	"github.com/weir-media/weir/host/internal/point"
+)
+
+func addr(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+var (
+	wmsp = []manifest.Play{{Scheme: "mms", Rank: 20, Rendition: "mmsh"}, {Scheme: "mmsh", Rank: 15, Rendition: "mmsh"}}
+	web  = []manifest.Play{{Scheme: "http", Rank: 10, Rendition: "asf"}, {Scheme: "http", Rank: 5, Rendition: "mpegts", Suffix: ".ts"}}
+)
+
+func urls(all []Endpoint) (list []string) {
+	for _, e := range all {
+		list = append(list, e.URL)
+	}
+	return list
+}
+
+func TestEmptyBook(t *testing.T) {
+	var b Book
+	if got := b.Endpoints(point.New(point.Options{Name: "live"}, nil), "", ""); len(got) != 0 {
+		t.Error(got)
+	}
+}
+
+// TestOrder: the listener that was asked first, then by rank; equal ones stay in the
+// order in which they were offered.
+func TestOrder(t *testing.T) {
+	var b Book
+	b.Set([]Offer{
+		{"http", "web", addr("0.0.0.0:80"), web},
+		{"wmsp", "web", addr("0.0.0.0:80"), wmsp},
+		{"wmsp", "alt", addr("192.0.2.7:8080"), wmsp},
+		{"wmsp", "web", addr("[::]:80"), wmsp}, // the same by name: listed once
+	})
+	p := point.New(point.Options{Name: "live"}, nil)
+	for _, c := range []struct {
+		authority, listener string
+		want                []string
+	}{
+		{"tv.example:80", "web", []string{"mms://tv.example:80/live", "mmsh://tv.example:80/live", "http://tv.example:80/live", "http://tv.example:80/live.ts",
+			"mms://tv.example:8080/live", "mmsh://tv.example:8080/live"}},
+		{"tv.example", "alt", []string{"mms://tv.example:8080/live", "mmsh://tv.example:8080/live", "mms://tv.example:80/live", "mmsh://tv.example:80/live",
+			"http://tv.example:80/live", "http://tv.example:80/live.ts"}},
+	} {
+		if got := urls(b.Endpoints(p, c.authority, c.listener)); !slices.Equal(got, c.want) {
+			t.Errorf("%s on %s:\n got %q\nwant %q", c.authority, c.listener, got, c.want)
+		}
+	}
+}
+
+func TestAuthority(t *testing.T) {
+	p := point.New(point.Options{Name: "live"}, nil)
+	one := []manifest.Play{{Scheme: "mms", Rendition: "mmsh"}}
+	for _, c := range []struct{ authority, address, want string }{
+		{"", "0.0.0.0:80", "mms://127.0.0.1:80/live"},
+		{"", "[::]:80", "mms://[::1]:80/live"},
+		{"", "192.0.2.1:1755", "mms://192.0.2.1:1755/live"},
+		{"", "[2001:db8::1]:1755", "mms://[2001:db8::1]:1755/live"},
+		{"host", "0.0.0.0:81", "mms://host:81/live"},
+		{"host:9", "0.0.0.0:81", "mms://host:81/live"},
+		{"192.0.2.5:9", "0.0.0.0:81", "mms://192.0.2.5:81/live"},
+		{"[2001:db8::5]:9", "[::]:81", "mms://[2001:db8::5]:81/live"},
+		{"[2001:db8::5]", "[::]:81", "mms://[2001:db8::5]:81/live"},
+		{"2001:db8::5", "[::]:81", "mms://[2001:db8::5]:81/live"},
+	} {
+		var b Book
+		b.Set([]Offer{{"wmsp", "web", addr(c.address), one}})
+		if got := urls(b.Endpoints(p, c.authority, "web")); len(got) != 1 || got[0] != c.want {
+			t.Errorf("%q at %s: %q, want %s", c.authority, c.address, got, c.want)
+		}
+	}
+}
+
+// TestHostileAuthority: what a client calls the server is the client's word, and comes
+// into documents that others may read.
+func TestHostileAuthority(t *testing.T) {
+	var b Book
+	b.Set([]Offer{{"wmsp", "web", addr("192.0.2.1:80"), wmsp[:1]}})
+	p := point.New(point.Options{Name: "live"}, nil)
+	for _, authority := range []string{"a/b", "a b", "a\"><script>", "a@evil.example", "a\r\nX: y", "a%00", "[::1", "a?b", "a#b", "\xff", "a:80:80", strings.Repeat("a", 300)} {
+		for _, e := range b.Endpoints(p, authority, "web") {
+			u, err := url.Parse(e.URL)
+			if err != nil || u.Host != "192.0.2.1:80" || u.Path != "/live" {
+				t.Errorf("%q gives %q", authority, e.URL)
+			}
+		}
+	}
+}
+
+func TestEscape(t *testing.T) {
+	var b Book
+	b.Set([]Offer{{"wmsp", "web", addr("192.0.2.1:80"), []manifest.Play{{Scheme: "http", Rendition: "mpegts", Suffix: ".ts"}}}})
+	for _, name := range []string{"live", "a/b", "a b", "ä", "100%", "a?b#c", "a\"b<c>&d", "x;y=z", "-._~"} {
+		got := b.Endpoints(point.New(point.Options{Name: name}, nil), "", "web")[0].URL
+		u, err := url.Parse(got)
+		if err != nil || u.Path != "/"+name+".ts" || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(got, "\"<>& ") {
+			t.Errorf("%q becomes %q, which is read as %q (%v)", name, got, u.Path, err)
+		}
+	}
+}
+
+// TestOnlyWhatThereIs: once a source has come, what the point does not have is left out.
+func TestOnlyWhatThereIs(t *testing.T) {
+	var b Book
+	b.Set([]Offer{{"http", "web", addr("192.0.2.1:80"), web}, {"wmsp", "web", addr("192.0.2.1:80"), wmsp}})
+	p := point.New(point.Options{Name: "live"}, nil)
+	if n := len(b.Endpoints(p, "", "web")); n != 4 {
+		t.Errorf("%d before a source has come", n)
+	}
+	f, err := p.Publish("test", true, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Open("mpegts"); err != nil {
+		t.Fatal(err)
+	}
+	got := b.Endpoints(p, "", "web")
+	if len(got) != 1 || got[0] != (Endpoint{"http", "http", "http://192.0.2.1:80/live.ts", "mpegts"}) {
+		t.Errorf("%+v", got)
+	}
+}

@@ -1,0 +1,302 @@
+package session
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/point"
+	"github.com/weir-media/weir/sdk"
+)
+
+func ask(t *testing.T, conn io.Reader) (int, string) {
+	t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b)
+}
+
+const request = "GET /%s HTTP/1.1\nHost: x\nConnection: close\n\n"
+
+// TestGuiltyAlone: of the sessions of one frame only the one whose event brings the
+// fault ends, and each event is answered once.
+func TestGuiltyAlone(t *testing.T) {
+	for _, kind := range []string{"trap", "foreign_session", "bad_batch", "bad_span", "protocol"} {
+		t.Run(kind, func(t *testing.T) {
+			r := newRig(t, true)
+			entered, gate := make(chan bool), make(chan bool)
+			runner := r.add(sinnerYAML, func(_ *memo, e abi.Record, v *sdk.Verdicts) error {
+				q, ok := e.(*abi.HTTPRequest)
+				if !ok {
+					return nil
+				}
+				switch string(q.Path) {
+				case "/gate":
+					entered <- true
+					<-gate
+				case "/guilty":
+					return sinNamed(kind, v)
+				}
+				v.RespondText(200, 0, string(q.Path))
+				return nil
+			})
+			runner.Generation().(*generation).twist = twist
+			at := r.listen()
+			first := r.dial(at, fmt.Sprintf(request, "gate"))
+			<-entered
+			const innocent = 20
+			var conns []io.Reader
+			for i := range innocent {
+				conns = append(conns, r.dial(at, fmt.Sprintf(request, fmt.Sprint("p", i))))
+				if i == innocent/2 {
+					conns = append(conns, r.dial(at, fmt.Sprintf(request, "guilty")))
+				}
+			}
+			r.waitReady(runner, innocent+1)
+			close(gate)
+			ask(t, first)
+			for i, c := range conns {
+				code, text := ask(t, c)
+				if want := map[bool]int{true: 503, false: 200}[i == innocent/2+1]; code != want {
+					t.Errorf("request %d: %d %q, want %d", i, code, text, want)
+				}
+			}
+			st := runner.Status()
+			if st.Faults != 1 || st.LastFault == nil || st.LastFault.Fault.Kind.String() != kind || st.LastFault.Fault.During != "HTTP_REQUEST" {
+				t.Errorf("faults %d, last %+v; want one of kind %s", st.Faults, st.LastFault, kind)
+			}
+			if st.Sessions != 0 || st.State.Phase != Running {
+				t.Errorf("%d sessions are left, phase %s", st.Sessions, st.State.Phase)
+			}
+		})
+	}
+}
+
+// sinNamed commits a sin.
+func sinNamed(kind string, v *sdk.Verdicts) error {
+	switch kind {
+	case "trap":
+		panic("a trap")
+	case "foreign_session", "bad_batch":
+		v.Metric(kind, 1) // twist makes a sin of it
+	case "bad_span":
+		p := v.Pieces()
+		p.Input(1<<40, 10)
+		v.Respond(200, 0, nil, p)
+	case "protocol":
+		return abi.EINTERNAL
+	}
+	return nil
+}
+
+// twist makes sins that the SDK does not let happen.
+func twist(raw abi.Raw) abi.Raw {
+	switch {
+	case raw.Op != abi.OpMetric:
+	case strings.Contains(string(raw.Body), "foreign_session"):
+		raw.Session = 1 << 40
+	case strings.Contains(string(raw.Body), "bad_batch"):
+		raw.Op, raw.Flags = 247, abi.Critical
+	}
+	return raw
+}
+
+// waitReady waits until so many sessions wait for their turn.
+func (r *rig) waitReady(runner *Runner, n int) {
+	r.t.Helper()
+	for {
+		runner.mu.Lock()
+		ready := len(runner.ready)
+		runner.mu.Unlock()
+		if ready >= n {
+			return
+		}
+		if r.t.Context().Err() != nil {
+			r.t.Fatal("the sessions did not become ready")
+		}
+	}
+}
+
+// TestThreeRefusalsEnd: a session whose apologies are refused too is ended.
+func TestThreeRefusalsEnd(t *testing.T) {
+	r := newRig(t, true)
+	seen := newRecorder()
+	runner := r.add(sinnerYAML, func(_ *memo, e abi.Record, v *sdk.Verdicts) error {
+		seen.add(e.Op().String())
+		unknownPoint(v)
+		return nil
+	})
+	if code, text := ask(t, r.dial(r.listen(), fmt.Sprintf(request, "x"))); code != 503 {
+		t.Errorf("%d %q", code, text)
+	}
+	if got := seen.list(); !slices.Equal(got, []string{"HTTP_REQUEST", "REFUSED", "REFUSED"}) {
+		t.Errorf("events %q", got)
+	}
+	if st := runner.Status(); st.Refused != maxRefused || st.Faults != 0 || st.Sessions != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestRefusedThenGood: an accepted batch in between makes the count begin anew.
+func TestRefusedThenGood(t *testing.T) {
+	r := newRig(t, true)
+	n := 0
+	runner := r.add(sinnerYAML, func(_ *memo, e abi.Record, v *sdk.Verdicts) error {
+		if n++; n == 12 {
+			v.RespondText(200, 0, "enough")
+			return nil
+		}
+		if n%3 == 0 {
+			v.SetTimer(1, 1)
+			return nil
+		}
+		unknownPoint(v)
+		return nil
+	})
+	if code, _ := ask(t, r.dial(r.listen(), fmt.Sprintf(request, "x"))); code != 200 {
+		t.Errorf("%d after %d events", code, n)
+	}
+	if st := runner.Status(); st.Refused != 8 {
+		t.Errorf("%d refusals", st.Refused)
+	}
+}
+
+// TestEventOverflow: a session that leaves its events unanswered is ended, and its
+// memory does not grow.
+func TestEventOverflow(t *testing.T) {
+	r := newRig(t, true)
+	entered, gate := make(chan bool), make(chan bool)
+	runner := r.add(sinnerYAML, func(_ *memo, e abi.Record, _ *sdk.Verdicts) error {
+		if e.Op() == abi.OpHTTPRequest {
+			entered <- true
+			<-gate
+		}
+		return nil
+	})
+	conn := r.dial(r.listen(), fmt.Sprintf(request, "x"))
+	<-entered
+	var s *Session
+	for _, x := range runner.sessions { // its goroutine waits at the gate
+		s = x
+	}
+	for range 10 * maxQueued {
+		s.enqueue(&abi.Timer{})
+	}
+	if n := len(s.inbox.queue); n > maxQueued {
+		t.Errorf("%d events wait", n)
+	}
+	close(gate)
+	if code, text := ask(t, conn); code != 503 || !strings.Contains(text, "event_overflow") {
+		t.Errorf("%d %q", code, text)
+	}
+	if n := runner.Status().Sessions; n != 0 {
+		t.Errorf("%d sessions", n)
+	}
+}
+
+// TestFailCodes: whom FAIL blames, and what a client is told (spec.md 7.2).
+func TestFailCodes(t *testing.T) {
+	for _, c := range []struct {
+		code   abi.Code
+		status int
+		faults uint64
+	}{{abi.EPROTO, 400, 0}, {abi.ENOENT, 503, 0}, {abi.EINTERNAL, 503, 1}, {abi.ESTATE, 503, 1}} {
+		r := newRig(t, true)
+		runner := r.add(sinnerYAML, func(_ *memo, _ abi.Record, v *sdk.Verdicts) error { return sdk.Fail(c.code, "the reason") })
+		status, text := ask(t, r.dial(r.listen(), fmt.Sprintf(request, "x")))
+		if status != c.status || c.faults == 0 && !strings.Contains(text, "the reason") {
+			t.Errorf("%v: %d %q", c.code, status, text)
+		}
+		if st := runner.Status(); st.Faults != c.faults || st.Sessions != 0 {
+			t.Errorf("%v: %d faults, %d sessions", c.code, st.Faults, st.Sessions)
+		}
+	}
+}
+
+// TestRefusedValues: verdicts whose values make no sense, each with its code.
+func TestRefusedValues(t *testing.T) {
+	for name, c := range map[string]struct {
+		code abi.Code
+		do   func(v *sdk.Verdicts)
+	}{
+		"negative timer":    {abi.EINVAL, func(v *sdk.Verdicts) { v.SetTimer(1, -1) }},
+		"many timers":       {abi.ELIMIT, func(v *sdk.Verdicts) { repeat(abi.MaxTimers+1, func(i int) { v.SetTimer(uint32(i), 1e12) }) }},
+		"many watches":      {abi.ELIMIT, func(v *sdk.Verdicts) { repeat(maxWatched+1, func(int) { v.Watch([]byte("full")) }) }},
+		"many metrics":      {abi.ELIMIT, func(v *sdk.Verdicts) { repeat(maxMetrics+1, func(i int) { v.Metric(fmt.Sprint("m", i), 1) }) }},
+		"metric's name":     {abi.EINVAL, func(v *sdk.Verdicts) { v.Metric("\xff", 1) }},
+		"no connection":     {abi.ENOENT, func(v *sdk.Verdicts) { v.Close(9, 0, "") }},
+		"close mode":        {abi.EINVAL, func(v *sdk.Verdicts) { v.Close(0, 7, "") }},
+		"write on exchange": {abi.ECLOSED, func(v *sdk.Verdicts) { p := v.Pieces(); p.Text("x"); v.Write(1, p) }},
+		"accept nothing":    {abi.ESTATE, func(v *sdk.Verdicts) { v.Accept(1) }},
+		"status":            {abi.EINVAL, func(v *sdk.Verdicts) { v.Respond(99, 0, nil, nil) }},
+		"field name":        {abi.EINVAL, func(v *sdk.Verdicts) { f := v.Fields(); f.Add("a(b)", "x"); v.Respond(200, 0, f, nil) }},
+		"field value":       {abi.EINVAL, func(v *sdk.Verdicts) { f := v.Fields(); f.Add("a", "x\r\ny: z"); v.Respond(200, 0, f, nil) }},
+		"answered twice":    {abi.ESTATE, func(v *sdk.Verdicts) { v.Respond(200, 0, nil, nil); v.Respond(200, 0, nil, nil) }},
+		"attach mode": {abi.EINVAL, func(v *sdk.Verdicts) {
+			v.Respond(200, 0, nil, nil)
+			v.Attach(abi.Attach{Conn: 1, Point: []byte("full"), Rendition: []byte("toy"), Mode: 99}, nil)
+		}},
+		"no rendition": {abi.ENOENT, func(v *sdk.Verdicts) {
+			v.Respond(200, 0, nil, nil)
+			v.Attach(abi.Attach{Conn: 1, Point: []byte("full"), Rendition: []byte("mp3")}, nil)
+		}},
+		"attach without response": {abi.ESTATE, func(v *sdk.Verdicts) {
+			v.Attach(abi.Attach{Conn: 1, Point: []byte("full"), Rendition: []byte("toy")}, nil)
+		}},
+		"dial twice":            {abi.EINVAL, func(v *sdk.Verdicts) { repeat(2, func(int) { v.Dial(2, []byte("file:x"), 0) }) }},
+		"dial outside":          {abi.EPERM, func(v *sdk.Verdicts) { v.Dial(2, []byte("file:a/../../x"), 0) }},
+		"dial the net":          {abi.ENOSYS, func(v *sdk.Verdicts) { v.Dial(2, []byte("tcp:127.0.0.1:1"), 0) }},
+		"publish nothing known": {abi.ENOSYS, func(v *sdk.Verdicts) { v.Publish([]byte("full"), "bytes:mp3", 0) }},
+		"document unasked":      {abi.ESTATE, func(v *sdk.Verdicts) { v.Document("a/b", 0, v.Pieces()) }},
+		"feed without child":    {abi.ESTATE, func(v *sdk.Verdicts) { v.FeedThrough(1) }},
+		"packet without point":  {abi.ESTATE, func(v *sdk.Verdicts) { v.Packet(abi.Packet{}, v.Pieces()) }},
+		"resume without viewer": {abi.ESTATE, func(v *sdk.Verdicts) { v.Resume(1) }},
+		"a great body": {abi.ETOOBIG, func(v *sdk.Verdicts) {
+			p := v.Pieces()
+			repeat(4000, func(int) { p.RenditionHeader([]byte("full"), "toy") })
+			v.Respond(200, 0, nil, p)
+		}},
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) { refuses(t, c.code, c.do) })
+	}
+}
+
+func repeat(n int, f func(int)) {
+	for i := range n {
+		f(i)
+	}
+}
+
+// refuses wants a batch that answers a GET to be refused with code.
+func refuses(t *testing.T, code abi.Code, do func(v *sdk.Verdicts)) {
+	t.Helper()
+	fresh := newRig(t, true, point.Options{Name: "full"})
+	got := make(chan string, 1)
+	fresh.add(sinnerYAML, func(_ *memo, e abi.Record, v *sdk.Verdicts) error {
+		if x, ok := e.(*abi.Refused); ok {
+			got <- x.Code.String() + ": " + string(x.Text)
+			v.RespondText(200, 0, "refused")
+			return nil
+		}
+		do(v)
+		return nil
+	})
+	fresh.fill("full").SetHeader(make([]byte, 64<<10))
+	status, text := ask(t, fresh.dial(fresh.listen(), fmt.Sprintf(request, "full")))
+	select {
+	case x := <-got:
+		if !strings.HasPrefix(x, code.String()+":") {
+			t.Errorf("refused with %s, want %v", x, code)
+		}
+	default:
+		t.Errorf("not refused: %d %.100q", status, text)
+	}
+}

@@ -1,0 +1,65 @@
+package session
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/point"
+	"github.com/weir-media/weir/sdk"
+)
+
+// TestDispatchForgets: what the last frame was about is not kept by the memory that frames share.
+func TestDispatchForgets(t *testing.T) {
+	r := newRig(t, false, point.Options{Name: "live"})
+	runner := r.add("name: writer\nroles: [announce]\ncapabilities: [documents]\ndocuments: [{format: txt, type: text/plain}]\n",
+		func(_ *memo, e abi.Record, v *sdk.Verdicts) error {
+			if _, ok := e.(*abi.DocumentRequest); ok {
+				p := v.Pieces()
+				p.Text("a document")
+				v.Document("text/plain", 0, p)
+			}
+			return nil
+		})
+	for range 20 {
+		if _, _, err := r.room.Announcement("txt", "live", "", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runner.do(func() {
+		sc := &runner.scratch
+		for _, list := range [][]*Session{sc.batch[:cap(sc.batch)], sc.taken[:cap(sc.taken)], runner.ready[:cap(runner.ready)]} {
+			for _, s := range list {
+				if s != nil {
+					t.Errorf("session %d is held", s.id)
+				}
+			}
+		}
+		if sc.b.s != nil {
+			t.Error("the last batch's session is held")
+		}
+	})
+}
+
+// TestCancelledTimersHoldNothing: a session whose timer was taken back does not wait for the time when it would have been due.
+func TestCancelledTimersHoldNothing(t *testing.T) {
+	var all timers
+	held := &Session{}
+	freed := make(chan struct{})
+	runtime.AddCleanup(held, func(c chan struct{}) { close(c) }, freed)
+	id := all.add(time.Now().Add(time.Hour), func() { held.id++ })
+	held = nil
+	all.cancel(id)
+	for end := time.After(20 * time.Second); ; {
+		runtime.GC()
+		select {
+		case <-freed:
+			runtime.KeepAlive(&all)
+			return
+		case <-end:
+			t.Fatal("the session is held")
+		case <-time.After(time.Millisecond):
+		}
+	}
+}

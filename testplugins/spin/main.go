@@ -1,0 +1,32 @@
+// Command spin runs for ever on one event.
+package main
+
+import (
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/sdk"
+)
+
+func init() { sdk.Register(sdk.New[sdk.Stateless](nil, event)) }
+
+func main() { sdk.Main() }
+
+// event answers GET /spin, and sins when the query asks for it.
+func event(_ *sdk.Stateless, e abi.Record, v *sdk.Verdicts) error {
+	q, ok := e.(*abi.HTTPRequest)
+	if !ok {
+		return nil
+	}
+	if string(q.Query) == "sin" {
+		spin()
+	}
+	v.RespondText(200, abi.ResponseClose, "innocent")
+	return nil
+}
+
+var turns uint64
+
+func spin() {
+	for {
+		turns++
+	}
+}
