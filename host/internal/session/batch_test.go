@@ -69,18 +69,20 @@ func (r *rig) held(s *Session, on *point.Point) held {
 	return h
 }
 
-// TestRefusedBatchLeavesNothing: for each verdict, a batch [that verdict, a bad one].
-func TestRefusedBatchLeavesNothing(t *testing.T) {
+// goodVerdict is a verdict that could be applied, were it not for the one behind it.
+type goodVerdict struct {
+	name string
+	on   string // event that is answered
+	good func(v *sdk.Verdicts)
+}
+
+func goodVerdicts() []goodVerdict {
 	pieces := func(v *sdk.Verdicts, text string) *sdk.Pieces { p := v.Pieces(); p.Text(text); return p }
 	attach := func(v *sdk.Verdicts) {
 		v.Respond(200, 0, nil, nil)
 		v.Attach(abi.Attach{Conn: 1, Point: []byte("full"), Rendition: []byte("toy")}, nil)
 	}
-	for _, c := range []struct {
-		name string
-		on   string // event that is answered
-		good func(v *sdk.Verdicts)
-	}{
+	return []goodVerdict{
 		{"set_state", "HTTP_REQUEST", func(v *sdk.Verdicts) { v.Metric("state", 1) }}, // with the state that each handler sets
 		{"accept", "HTTP_REQUEST", func(v *sdk.Verdicts) { v.Accept(1) }},
 		{"response", "HTTP_REQUEST", func(v *sdk.Verdicts) { v.RespondText(200, 0, "must not be seen") }},
@@ -110,7 +112,12 @@ func TestRefusedBatchLeavesNothing(t *testing.T) {
 		{"consume", "DATA", func(v *sdk.Verdicts) { v.Consume(1, 4) }},
 		{"retain", "DATA", func(v *sdk.Verdicts) { v.Retain(1, 0); v.Consume(1, 4) }},
 		{"need", "DATA", func(v *sdk.Verdicts) { v.Need(1, 5) }},
-	} {
+	}
+}
+
+// TestRefusedBatchLeavesNothing: for each verdict, a batch [that verdict, a bad one].
+func TestRefusedBatchLeavesNothing(t *testing.T) {
+	for _, c := range goodVerdicts() {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
 			r := newRig(t, true, point.Options{Name: "live"}, point.Options{Name: "full", MaxViewers: 1})
 			r.files["film"] = []byte("a film")

@@ -17,11 +17,11 @@ const slowCall = 5 * time.Millisecond
 // dispatch makes one frame of what is ready, calls the plugin and applies its answer.
 // It reports whether there was anything to do. Runner.
 func (r *Runner) dispatch() bool {
-	r.mu.Lock()
-	batch := append(r.scratch.batch[:0], r.ready...)
-	clear(r.ready)
-	r.ready = r.ready[:0]
-	r.mu.Unlock()
+	r.mail.mu.Lock()
+	batch := append(r.scratch.batch[:0], r.mail.ready...)
+	clear(r.mail.ready)
+	r.mail.ready = r.mail.ready[:0]
+	r.mail.mu.Unlock()
 	r.scratch.batch = batch
 	if len(batch) == 0 {
 		return false

@@ -113,9 +113,9 @@ func twist(raw abi.Raw) abi.Raw {
 func (r *rig) waitReady(runner *Runner, n int) {
 	r.t.Helper()
 	for {
-		runner.mu.Lock()
-		ready := len(runner.ready)
-		runner.mu.Unlock()
+		runner.mail.mu.Lock()
+		ready := len(runner.mail.ready)
+		runner.mail.mu.Unlock()
 		if ready >= n {
 			return
 		}

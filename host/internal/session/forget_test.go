@@ -29,7 +29,7 @@ func TestDispatchForgets(t *testing.T) {
 	}
 	runner.do(func() {
 		sc := &runner.scratch
-		for _, list := range [][]*Session{sc.batch[:cap(sc.batch)], sc.taken[:cap(sc.taken)], runner.ready[:cap(runner.ready)]} {
+		for _, list := range [][]*Session{sc.batch[:cap(sc.batch)], sc.taken[:cap(sc.taken)], runner.mail.ready[:cap(runner.mail.ready)]} {
 			for _, s := range list {
 				if s != nil {
 					t.Errorf("session %d is held", s.id)

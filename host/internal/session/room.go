@@ -121,8 +121,8 @@ func (room *Room) Add(o PluginOptions) (*Runner, error) {
 		return nil, fmt.Errorf("plugin %q is there already", o.Name)
 	}
 	r := &Runner{name: o.Name, room: room, config: o.Config,
-		log: room.log.With("plugin", o.Name), wake: make(chan struct{}, 1), done: make(chan struct{}),
-		sessions: map[uint64]*Session{}, entropy: newEntropy()}
+		log: room.log.With("plugin", o.Name), mail: mailbox{wake: make(chan struct{}, 1)},
+		done: make(chan struct{}), owned: owned{sessions: map[uint64]*Session{}, entropy: newEntropy()}}
 	r.setState(Disabled, "")
 	r.SetGrant(o.Grant)
 	all := append(slices.Clone(room.Runners()), r)

@@ -19,17 +19,25 @@ type Runner struct {
 	grant  atomic.Pointer[Grant]
 	config []byte
 	log    *slog.Logger
+	mail   mailbox
+	done   chan struct{}
+	state  atomic.Pointer[State]
+	gen    atomic.Pointer[plugin.Generation]
+	counts counts
+	owned
+}
 
+// mailbox is what others leave for the loop.
+type mailbox struct {
 	mu      sync.Mutex
 	ready   []*Session
 	posts   []func()
-	wake    chan struct{}
+	wake    chan struct{} // of capacity 1
 	stopped bool
-	done    chan struct{}
-	state   atomic.Pointer[State]
-	gen     atomic.Pointer[plugin.Generation]
+}
 
-	// The rest belongs to the loop.
+// owned belongs to the loop alone.
+type owned struct {
 	sessions map[uint64]*Session
 	inst     plugin.Instance
 	timers   timers
@@ -37,7 +45,6 @@ type Runner struct {
 	scratch  scratch
 	retry    backoff
 	metrics  map[string]bool // names of the plugin's own counters
-	counts   counts
 }
 
 // scratch is reused from frame to frame.
@@ -104,9 +111,9 @@ func (r *Runner) Generation() plugin.Generation {
 
 // post runs f on the runner's goroutine, soon. After Close f does not run.
 func (r *Runner) post(f func()) {
-	r.mu.Lock()
-	r.posts = append(r.posts, f)
-	r.mu.Unlock()
+	r.mail.mu.Lock()
+	r.mail.posts = append(r.mail.posts, f)
+	r.mail.mu.Unlock()
 	r.poke()
 }
 
@@ -126,15 +133,15 @@ func (r *Runner) markReady(s *Session) {
 	if !s.inbox.ready.CompareAndSwap(false, true) {
 		return
 	}
-	r.mu.Lock()
-	r.ready = append(r.ready, s)
-	r.mu.Unlock()
+	r.mail.mu.Lock()
+	r.mail.ready = append(r.mail.ready, s)
+	r.mail.mu.Unlock()
 	r.poke()
 }
 
 func (r *Runner) poke() {
 	select {
-	case r.wake <- struct{}{}:
+	case r.mail.wake <- struct{}{}:
 	default:
 	}
 }
@@ -156,23 +163,23 @@ func (r *Runner) loop() {
 		}
 		clock.Reset(due)
 		select {
-		case <-r.wake:
+		case <-r.mail.wake:
 		case <-clock.C:
 		}
 	}
 }
 
 func (r *Runner) isStopped() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.stopped
+	r.mail.mu.Lock()
+	defer r.mail.mu.Unlock()
+	return r.mail.stopped
 }
 
 func (r *Runner) runPosts() {
-	r.mu.Lock()
-	posts := r.posts
-	r.posts = nil
-	r.mu.Unlock()
+	r.mail.mu.Lock()
+	posts := r.mail.posts
+	r.mail.posts = nil
+	r.mail.mu.Unlock()
 	for _, f := range posts {
 		f()
 	}
@@ -206,9 +213,9 @@ func (r *Runner) dropInstance() {
 
 // Close ends the plugin's sessions and goroutine and waits for it.
 func (r *Runner) Close() {
-	r.mu.Lock()
-	r.stopped = true
-	r.mu.Unlock()
+	r.mail.mu.Lock()
+	r.mail.stopped = true
+	r.mail.mu.Unlock()
 	r.poke()
 	<-r.done
 }
