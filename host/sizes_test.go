@@ -128,6 +128,24 @@ func words(name string) []string {
 	return all
 }
 
+// TestSleepsAreVirtual: what sleeps is a test, in a bubble of testing/synctest, where time passes as soon as all wait. Others wait for the event.
+func TestSleepsAreVirtual(t *testing.T) {
+	for path, file := range sources(t) {
+		bubbles := slices.ContainsFunc(file.syntax.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"testing/synctest"` })
+		if bubbles && strings.HasSuffix(path, "_test.go") || strings.Contains(file.folder, "/testdata/") { // guests see virtual time or none
+			continue
+		}
+		ast.Inspect(file.syntax, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == "Sleep" {
+				if x, ok := s.X.(*ast.Ident); ok && x.Name == "time" {
+					t.Errorf("%s: time.Sleep", file.set.Position(s.Pos()))
+				}
+			}
+			return true
+		})
+	}
+}
+
 func TestWords(t *testing.T) {
 	for name, want := range map[string]string{"moduleInfo": "Module Info", "Inform": "Inform", "HTTPData": "HTTP Data", "data": "Data", "A": "A", "readID": "Read ID"} {
 		if got := strings.Join(words(name), " "); got != want {

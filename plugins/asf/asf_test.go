@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 	"testing"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk/asf"
+	"github.com/weir-media/weir/sdk/sdktest"
 )
 
 const (
@@ -29,7 +31,7 @@ func cut(t testing.TB, b []byte) (h asf.Header, header []byte, packets [][]byte)
 
 func start(t testing.TB) *rig {
 	r := newRig(t)
-	r.send(&abi.Published{Point: []byte("live"), Rendition: []byte("asf"), SourceGeneration: 1})
+	r.Send(&abi.Published{Point: []byte("live"), Rendition: []byte("asf"), SourceGeneration: 1})
 	return r
 }
 
@@ -39,29 +41,29 @@ func TestPacketsAreTheEncoders(t *testing.T) {
 		_, header, packets := cut(t, b)
 		for _, n := range []int{1, 187, 1400, 3200, 4096, len(b)} {
 			r := start(t)
-			r.renew = n == 187
-			r.stream(b, n)
-			r.end(abi.EndClosed)
-			if r.failed != 0 {
-				t.Fatalf("%s by %d: %s", path, n, r.text)
+			r.Renew = n == 187
+			r.Stream(b, n)
+			r.End(abi.EndClosed)
+			if r.Failed != 0 {
+				t.Fatalf("%s by %d: %s", path, n, r.Text)
 			}
-			if len(r.headers) != 1 || len(r.headers[0]) != len(header) || !asf.Compatible(r.headers[0], header) {
-				t.Fatalf("%s by %d: %d headers", path, n, len(r.headers))
+			if len(r.Headers) != 1 || len(r.Headers[0]) != len(header) || !asf.Compatible(r.Headers[0], header) {
+				t.Fatalf("%s by %d: %d headers", path, n, len(r.Headers))
 			}
-			if len(r.packets) != len(packets) {
-				t.Fatalf("%s by %d: %d packets, want %d", path, n, len(r.packets), len(packets))
+			if len(r.Packets) != len(packets) {
+				t.Fatalf("%s by %d: %d packets, want %d", path, n, len(r.Packets), len(packets))
 			}
-			for i, p := range r.packets {
-				if !bytes.Equal(p.bytes, packets[i]) {
+			for i, p := range r.Packets {
+				if !bytes.Equal(p.Payload, packets[i]) {
 					t.Fatalf("%s by %d: packet %d differs", path, n, i)
 				}
 			}
-			checkTimes(t, r.packets)
+			checkTimes(t, r.Packets)
 		}
 	}
 }
 
-func checkTimes(t *testing.T, list []packet) {
+func checkTimes(t *testing.T, list []sdktest.Packet) {
 	t.Helper()
 	keys := 0
 	for i, p := range list {
@@ -82,8 +84,8 @@ func checkTimes(t *testing.T, list []packet) {
 
 func TestHeaderIsFitForBroadcast(t *testing.T) {
 	r := start(t)
-	r.data(sample(t, file), 0)
-	h, err := asf.ParseHeader(r.headers[0])
+	r.Data(sample(t, file), 0)
+	h, err := asf.ParseHeader(r.Headers[0])
 	must(t, err)
 	if h.Flags != 1 || h.DataPackets != 0 || h.DataSize != asf.DataHeadSize || h.FileID == [16]byte{} {
 		t.Errorf("header %+v", h)
@@ -102,11 +104,11 @@ func TestAudioOnlyEveryPacketIsKey(t *testing.T) {
 		}
 		b = b[c.Size:]
 	}
-	r.data(plain, 0)
-	if len(r.packets) == 0 {
+	r.Data(plain, 0)
+	if len(r.Packets) == 0 {
 		t.Fatal("no packets")
 	}
-	for i, p := range r.packets {
+	for i, p := range r.Packets {
 		if p.Flags&abi.PacketKey == 0 {
 			t.Fatalf("packet %d is no key", i)
 		}
@@ -125,23 +127,23 @@ func TestReturningSource(t *testing.T) {
 	b := sample(t, pipe)
 	h, _, packets := cut(t, b)
 	first := start(t)
-	first.data(b, 0)
+	first.Data(b, 0)
 	const next = 61_234_567_891
 	r := newRig(t)
-	r.renew = true
-	r.send(&abi.Published{Point: []byte("live"), NextTime: next, Header: first.headers[0], SourceGeneration: 2})
-	r.stream(b, 5000)
-	if len(r.headers) != 1 || !bytes.Equal(r.headers[0], first.headers[0]) {
+	r.Renew = true
+	r.Send(&abi.Published{Point: []byte("live"), NextTime: next, Header: first.Headers[0], SourceGeneration: 2})
+	r.Stream(b, 5000)
+	if len(r.Headers) != 1 || !bytes.Equal(r.Headers[0], first.Headers[0]) {
 		t.Fatal("a compatible header was replaced")
 	}
-	if len(r.packets) != len(packets) || r.packets[0].Flags&abi.PacketDiscontinuity == 0 || r.packets[1].Flags&abi.PacketDiscontinuity != 0 {
-		t.Fatalf("%d packets; first flags %v", len(r.packets), r.packets[0].Flags)
+	if len(r.Packets) != len(packets) || r.Packets[0].Flags&abi.PacketDiscontinuity == 0 || r.Packets[1].Flags&abi.PacketDiscontinuity != 0 {
+		t.Fatalf("%d packets; first flags %v", len(r.Packets), r.Packets[0].Flags)
 	}
-	if r.packets[0].DTS < next || r.packets[0].DTS >= next+1e6 {
-		t.Errorf("goes on at %d, want %d", r.packets[0].DTS, next)
+	if r.Packets[0].DTS < next || r.Packets[0].DTS >= next+1e6 {
+		t.Errorf("goes on at %d, want %d", r.Packets[0].DTS, next)
 	}
-	for i, p := range r.packets {
-		send, pts := times(t, p.bytes, h.PacketSize)
+	for i, p := range r.Packets {
+		send, pts := times(t, p.Payload, h.PacketSize)
 		was, ptsWas := times(t, packets[i], h.PacketSize)
 		if send-was != 61235 || pts-ptsWas != 61235 || int64(send)*nsPerMs != p.DTS {
 			t.Fatalf("packet %d: send %d was %d, pts %d was %d, dts %d", i, send, was, pts, ptsWas, p.DTS)
@@ -152,15 +154,15 @@ func TestReturningSource(t *testing.T) {
 func TestReturningSourceWithAnotherHeader(t *testing.T) {
 	r := newRig(t)
 	first := start(t)
-	first.data(sample(t, file), 0)
-	r.send(&abi.Published{NextTime: 5e9, Header: first.headers[0], SourceGeneration: 2})
+	first.Data(sample(t, file), 0)
+	r.Send(&abi.Published{NextTime: 5e9, Header: first.Headers[0], SourceGeneration: 2})
 	b := sample(t, pipe)
-	r.data(b, 0)
+	r.Data(b, 0)
 	_, header, _ := cut(t, b)
-	if len(r.headers) != 1 || !asf.Compatible(r.headers[0], header) {
+	if len(r.Headers) != 1 || !asf.Compatible(r.Headers[0], header) {
 		t.Fatal("the new header is missing")
 	}
-	if p := r.packets[0]; p.Flags&abi.PacketDiscontinuity == 0 || p.DTS != 5e9 {
+	if p := r.Packets[0]; p.Flags&abi.PacketDiscontinuity == 0 || p.DTS != 5e9 {
 		t.Errorf("first packet %+v", p.Packet)
 	}
 }
@@ -169,33 +171,33 @@ func TestLoop(t *testing.T) {
 	b := sample(t, file)
 	h, _, packets := cut(t, b)
 	r := start(t)
-	r.renew = true
+	r.Renew = true
 	for range 3 {
-		r.stream(b, 9000)
-		r.end(abi.EndLoop)
+		r.Stream(b, 9000)
+		r.End(abi.EndLoop)
 	}
-	if len(r.headers) != 1 || len(r.packets) != 3*len(packets) {
-		t.Fatalf("%d headers, %d packets", len(r.headers), len(r.packets))
+	if len(r.Headers) != 1 || len(r.Packets) != 3*len(packets) {
+		t.Fatalf("%d headers, %d packets", len(r.Headers), len(r.Packets))
 	}
 	var end uint32
-	for i, p := range r.packets {
+	for i, p := range r.Packets {
 		if p.Flags&abi.PacketDiscontinuity != 0 {
 			t.Errorf("packet %d is a discontinuity", i)
 		}
-		send, first := times(t, p.bytes, h.PacketSize)
-		if int64(send)*nsPerMs != p.DTS || i > 0 && p.DTS < r.packets[i-1].DTS {
+		send, first := times(t, p.Payload, h.PacketSize)
+		if int64(send)*nsPerMs != p.DTS || i > 0 && p.DTS < r.Packets[i-1].DTS {
 			t.Fatalf("packet %d: send %d, dts %d", i, send, p.DTS)
 		}
 		if i%len(packets) == 0 && first <= end && i > 0 {
 			t.Errorf("packet %d presents %d, %d was presented already", i, first, end)
 		}
 		var k asf.Packet
-		must(t, asf.ParsePacket(p.bytes, h.PacketSize, &k))
+		must(t, asf.ParsePacket(p.Payload, h.PacketSize, &k))
 		for _, l := range k.List() {
 			end = max(end, l.Time)
 		}
 	}
-	gap := r.packets[len(packets)].DTS - r.packets[len(packets)-1].DTS
+	gap := r.Packets[len(packets)].DTS - r.Packets[len(packets)-1].DTS
 	if gap <= 0 || gap > 500e6 {
 		t.Errorf("the seam takes %d ns", gap)
 	}
@@ -210,11 +212,11 @@ func TestNewHeaderInTheStream(t *testing.T) {
 	other := sample(t, file)
 	_, _, more := cut(t, other)
 	r := start(t)
-	r.stream(append(b, other...), 10_000)
-	if r.failed != 0 || len(r.headers) != 2 || len(r.packets) != len(packets)+len(more) {
-		t.Fatalf("%s; %d headers, %d packets", r.text, len(r.headers), len(r.packets))
+	r.Stream(append(b, other...), 10_000)
+	if r.Failed != 0 || len(r.Headers) != 2 || len(r.Packets) != len(packets)+len(more) {
+		t.Fatalf("%s; %d headers, %d packets", r.Text, len(r.Headers), len(r.Packets))
 	}
-	if r.packets[len(packets)].Flags&abi.PacketDiscontinuity == 0 {
+	if r.Packets[len(packets)].Flags&abi.PacketDiscontinuity == 0 {
 		t.Error("the new header's first packet is no discontinuity")
 	}
 }
@@ -235,19 +237,19 @@ func TestSendTimeFallsBack(t *testing.T) {
 		}
 	}
 	r := start(t)
-	r.data(in, 0)
-	if len(r.packets) != 3*len(packets) {
-		t.Fatalf("%d packets: %s", len(r.packets), r.text)
+	r.Data(in, 0)
+	if len(r.Packets) != 3*len(packets) {
+		t.Fatalf("%d packets: %s", len(r.Packets), r.Text)
 	}
-	if r.packets[0].DTS != 0 {
-		t.Errorf("a first source far from 0 begins at %d", r.packets[0].DTS)
+	if r.Packets[0].DTS != 0 {
+		t.Errorf("a first source far from 0 begins at %d", r.Packets[0].DTS)
 	}
-	for i, p := range r.packets[1:] {
-		if d := p.DTS - r.packets[i].DTS; d < 0 || d > 1e9 {
+	for i, p := range r.Packets[1:] {
+		if d := p.DTS - r.Packets[i].DTS; d < 0 || d > 1e9 {
 			t.Fatalf("packet %d comes after %d ns", i+1, d)
 		}
 	}
-	if r.packets[len(packets)].Flags&abi.PacketDiscontinuity == 0 {
+	if r.Packets[len(packets)].Flags&abi.PacketDiscontinuity == 0 {
 		t.Error("the fall is not flagged")
 	}
 }
@@ -258,23 +260,23 @@ func TestSmallPackets(t *testing.T) {
 	const size, count = 64, 2500
 	header = bytes.Clone(header)
 	props := header[bytes.Index(header, []byte{0xA1, 0xDC, 0xAB, 0x8C}):]
-	le.PutUint32(props[92:], size)
-	le.PutUint32(props[96:], size)
+	binary.LittleEndian.PutUint32(props[92:], size)
+	binary.LittleEndian.PutUint32(props[96:], size)
 	in := header
 	for i := range uint32(count) {
 		p := make([]byte, size)
 		copy(p, []byte{0x82, 0, 0, 0x08, 0x5D, size - 28}) // ASF 5.2: one payload of one byte
-		le.PutUint32(p[6:], i)
+		binary.LittleEndian.PutUint32(p[6:], i)
 		p[12], p[18] = 0x81, 8
-		le.PutUint32(p[19:], 1)
-		le.PutUint32(p[23:], i+3100)
+		binary.LittleEndian.PutUint32(p[19:], 1)
+		binary.LittleEndian.PutUint32(p[23:], i+3100)
 		in = append(in, p...)
 	}
 	r := newRig(t)
-	r.send(&abi.Published{NextTime: 60e9})
-	r.data(in, abi.DataLast)
-	if r.failed != 0 || len(r.packets) != count || int(r.taken) != len(in) {
-		t.Fatalf("%d packets of %d, %d bytes of %d; %s", len(r.packets), count, r.taken, len(in), r.text)
+	r.Send(&abi.Published{NextTime: 60e9})
+	r.Data(in, abi.DataLast)
+	if r.Failed != 0 || len(r.Packets) != count || int(r.Taken) != len(in) {
+		t.Fatalf("%d packets of %d, %d bytes of %d; %s", len(r.Packets), count, r.Taken, len(in), r.Text)
 	}
 }
 
@@ -286,7 +288,7 @@ func TestGarbage(t *testing.T) {
 		broken[len(header)+3200+i] = 0xFF
 	}
 	huge := bytes.Clone(header)
-	le.PutUint64(huge[16:], 1<<40)
+	binary.LittleEndian.PutUint64(huge[16:], 1<<40)
 	for _, c := range []struct {
 		name string
 		in   []byte
@@ -299,29 +301,29 @@ func TestGarbage(t *testing.T) {
 		{"empty", nil, "ended inside the ASF header"},
 	} {
 		r := start(t)
-		r.data(c.in, abi.DataLast)
-		if r.failed == 0 {
-			r.end(abi.EndClosed)
+		r.Data(c.in, abi.DataLast)
+		if r.Failed == 0 {
+			r.End(abi.EndClosed)
 		}
-		if r.failed != abi.EPROTO || !strings.Contains(r.text, c.want) {
-			t.Errorf("%s: %v %q, want %q", c.name, r.failed, r.text, c.want)
+		if r.Failed != abi.EPROTO || !strings.Contains(r.Text, c.want) {
+			t.Errorf("%s: %v %q, want %q", c.name, r.Failed, r.Text, c.want)
 		}
 	}
 }
 
 func TestStateRoundTrip(t *testing.T) {
 	r := start(t)
-	r.data(sample(t, pipe), 0)
+	r.Data(sample(t, pipe), 0)
 	var s state
-	must(t, s.ReadState(r.blob))
-	if got := s.AppendState(nil); !bytes.Equal(got, r.blob) {
+	must(t, s.ReadState(r.State))
+	if got := s.AppendState(nil); !bytes.Equal(got, r.State) {
 		t.Error("state changes on its way")
 	}
 	if (&state{}).AppendState(nil) != nil {
 		t.Error("the zero state is stored")
 	}
-	for n := range r.blob[:fixedSize] {
-		if new(state).ReadState(r.blob[:n]) == nil {
+	for n := range r.State[:fixedSize] {
+		if new(state).ReadState(r.State[:n]) == nil {
 			t.Fatalf("%d bytes pass for a state", n)
 		}
 	}
@@ -330,23 +332,23 @@ func TestStateRoundTrip(t *testing.T) {
 func TestNoAllocation(t *testing.T) {
 	_, header, packets := cut(t, sample(t, pipe))
 	r := start(t)
-	r.data(header, 0)
+	r.Data(header, 0)
 	e := &abi.Data{Bytes: bytes.Join(packets[:10], nil)}
 	var frames [][]byte
 	for range 30 { // as a host would send them, each with the state that the last one left
-		e.Head, e.Offset = r.head(), uint64(len(r.input))
+		e.Head, e.Offset = r.Head(), uint64(len(r.Input))
 		var w abi.Writer
-		w.Reset(make([]byte, len(r.blob)+len(e.Bytes)+512))
-		must(t, w.Put(1, 0, &abi.State{Blob: r.blob}))
+		w.Reset(make([]byte, len(r.State)+len(e.Bytes)+512))
+		must(t, w.Put(1, 0, &abi.State{Blob: r.State}))
 		must(t, w.Put(1, 0, e))
 		frames = append(frames, w.Bytes())
-		r.input = append(r.input, e.Bytes...)
-		r.send(e)
+		r.Input = append(r.Input, e.Bytes...)
+		r.Send(e)
 	}
-	aged := newPlugin()
+	aged, out := newPlugin(), make([]byte, abi.UsualBox)
 	next := 0
 	run := func() {
-		aged.Call(frames[next], r.out[:])
+		aged.Call(frames[next], out)
 		next++
 	}
 	for range 5 {
@@ -364,17 +366,17 @@ func FuzzStream(f *testing.F) {
 	f.Add([]byte("$E\x08\x00"), uint16(3), int64(0))
 	f.Fuzz(func(t *testing.T, b []byte, n uint16, next int64) {
 		r := newRig(t)
-		r.renew = n&1 != 0
-		r.send(&abi.Published{NextTime: max(next, 0)})
-		r.stream(b, max(int(n), 1+len(b)/50))
-		if r.failed == 0 {
-			r.end(abi.EndLoop)
+		r.Renew = n&1 != 0
+		r.Send(&abi.Published{NextTime: max(next, 0)})
+		r.Stream(b, max(int(n), 1+len(b)/50))
+		if r.Failed == 0 {
+			r.End(abi.EndLoop)
 		}
-		if r.failed == 0 {
-			r.data(b, 0)
+		if r.Failed == 0 {
+			r.Data(b, 0)
 		}
 		last := int64(0)
-		for _, p := range r.packets {
+		for _, p := range r.Packets {
 			if p.DTS < last {
 				t.Fatalf("time goes back from %d to %d", last, p.DTS)
 			}

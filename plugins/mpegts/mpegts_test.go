@@ -13,13 +13,13 @@ const dir = "../../sdk/mpegts/testdata/"
 
 func start(t testing.TB) *rig {
 	r := newRig(t)
-	r.send(&abi.Published{Point: []byte("tv"), Rendition: []byte("mpegts"), SourceGeneration: 1})
+	r.Send(&abi.Published{Point: []byte("tv"), Rendition: []byte("mpegts"), SourceGeneration: 1})
 	return r
 }
 
 func (r *rig) bytes() (out []byte) {
-	for _, p := range r.packets {
-		out = append(out, p.bytes...)
+	for _, p := range r.Packets {
+		out = append(out, p.Payload...)
 	}
 	return out
 }
@@ -42,11 +42,11 @@ func TestPacketsAreTheEncoders(t *testing.T) {
 		b := sample(t, dir+name)
 		for _, n := range []int{61, 188, 1316, 5000, len(b)} {
 			r := start(t)
-			r.renew = n == 5000
-			r.stream(b, n)
-			r.end(abi.EndClosed)
-			if r.failed != 0 || len(r.headers) != 1 {
-				t.Fatalf("%s by %d: %d headers; %s", name, n, len(r.headers), r.text)
+			r.Renew = n == 5000
+			r.Stream(b, n)
+			r.End(abi.EndClosed)
+			if r.Failed != 0 || len(r.Headers) != 1 {
+				t.Fatalf("%s by %d: %d headers; %s", name, n, len(r.Headers), r.Text)
 			}
 			if !bytes.Equal(r.bytes(), b[firstCut(t, b):]) {
 				t.Fatalf("%s by %d: %d bytes of %d", name, n, len(r.bytes()), len(b))
@@ -60,20 +60,20 @@ func check(t *testing.T, name string, r *rig, begin int64) {
 	t.Helper()
 	keys, cuts := 0, 0
 	var d mpegts.Demux
-	for at := 0; at < len(r.headers[0]); at += mpegts.PacketSize {
-		d.Feed(r.headers[0][at:])
+	for at := 0; at < len(r.Headers[0]); at += mpegts.PacketSize {
+		d.Feed(r.Headers[0][at:])
 	}
 	if !d.Ready() {
 		t.Fatalf("%s: the header holds no tables", name)
 	}
-	for i, p := range r.packets {
-		if i > 0 && p.DTS < r.packets[i-1].DTS {
+	for i, p := range r.Packets {
+		if i > 0 && p.DTS < r.Packets[i-1].DTS {
 			t.Fatalf("%s: packet %d goes back", name, i)
 		}
 		if p.PTS < p.DTS || p.PTS > p.DTS+5e9 {
 			t.Fatalf("%s: packet %d: pts %d, dts %d", name, i, p.PTS, p.DTS)
 		}
-		first := d.Feed(p.bytes)
+		first := d.Feed(p.Payload)
 		if first.Cut {
 			cuts++
 			if mpegts.Nanoseconds(first.DTS) != p.DTS {
@@ -86,13 +86,13 @@ func check(t *testing.T, name string, r *rig, begin int64) {
 				t.Fatalf("%s: packet %d is flagged as key", name, i)
 			}
 		}
-		for at := mpegts.PacketSize; at < len(p.bytes); at += mpegts.PacketSize {
-			if d.Feed(p.bytes[at:]).Cut {
+		for at := mpegts.PacketSize; at < len(p.Payload); at += mpegts.PacketSize {
+			if d.Feed(p.Payload[at:]).Cut {
 				t.Fatalf("%s: packet %d holds two frames", name, i)
 			}
 		}
 	}
-	if d := r.packets[0].DTS - begin; keys == 0 || d < -1e9 || d > 1e9 || cuts < 5 {
+	if d := r.Packets[0].DTS - begin; keys == 0 || d < -1e9 || d > 1e9 || cuts < 5 {
 		t.Errorf("%s: %d frames, %d keys, begins %d off", name, cuts, keys, d)
 	}
 }
@@ -115,25 +115,25 @@ func clocks(b []byte) (out []int64) {
 func TestReturningSource(t *testing.T) {
 	b := sample(t, dir+"h264.ts")
 	first := start(t)
-	first.data(b, 0)
+	first.Data(b, 0)
 	const next = 100e9 + 1
 	r := newRig(t)
-	r.renew = true
-	r.send(&abi.Published{NextTime: next, Header: first.headers[0], SourceGeneration: 2})
+	r.Renew = true
+	r.Send(&abi.Published{NextTime: next, Header: first.Headers[0], SourceGeneration: 2})
 	shifted := bytes.Clone(b)
 	for at := 0; at < len(b); at += mpegts.PacketSize {
 		shifted[at+3] = shifted[at+3]&0xF0 | (shifted[at+3]+3)&0x0F // the encoder counts from elsewhere
 	}
-	r.stream(shifted, 3000)
-	if len(r.headers) != 1 || !bytes.Equal(r.headers[0], first.headers[0]) {
+	r.Stream(shifted, 3000)
+	if len(r.Headers) != 1 || !bytes.Equal(r.Headers[0], first.Headers[0]) {
 		t.Fatal("tables that say the same are a new header")
 	}
-	p := r.packets[0]
+	p := r.Packets[0]
 	if p.DTS < next || p.DTS > next+1e6 || p.Flags&abi.PacketDiscontinuity == 0 {
 		t.Errorf("goes on at %d, flags %v", p.DTS, p.Flags)
 	}
-	tables := append(bytes.Clone(first.headers[0]), r.bytes()...)
-	was := clocks(append(bytes.Clone(first.headers[0]), first.bytes()...))
+	tables := append(bytes.Clone(first.Headers[0]), r.bytes()...)
+	was := clocks(append(bytes.Clone(first.Headers[0]), first.bytes()...))
 	is := clocks(tables)
 	if len(is) != len(was) || len(is) < 20 {
 		t.Fatalf("%d times, were %d", len(is), len(was))
@@ -149,20 +149,20 @@ func TestReturningSource(t *testing.T) {
 func TestLoop(t *testing.T) {
 	b := sample(t, dir+"h264.ts")
 	r := start(t)
-	r.renew = true
+	r.Renew = true
 	for range 3 {
-		r.stream(b, 4000)
-		r.end(abi.EndLoop)
+		r.Stream(b, 4000)
+		r.End(abi.EndLoop)
 	}
-	if len(r.headers) != 1 {
-		t.Fatalf("%d headers", len(r.headers))
+	if len(r.Headers) != 1 {
+		t.Fatalf("%d headers", len(r.Headers))
 	}
 	seams := 0
-	for i, p := range r.packets {
+	for i, p := range r.Packets {
 		if i == 0 {
 			continue
 		}
-		d := p.DTS - r.packets[i-1].DTS
+		d := p.DTS - r.Packets[i-1].DTS
 		if d < 0 || d > 1e9 {
 			t.Fatalf("packet %d comes after %d ns", i, d)
 		}
@@ -180,12 +180,12 @@ func TestLoop(t *testing.T) {
 
 func TestOtherTables(t *testing.T) {
 	r := start(t)
-	r.data(sample(t, dir+"h264.ts"), 0)
-	n := len(r.packets)
-	r.data(sample(t, dir+"mpeg2.ts"), 0)
+	r.Data(sample(t, dir+"h264.ts"), 0)
+	n := len(r.Packets)
+	r.Data(sample(t, dir+"mpeg2.ts"), 0)
 	n++ // the tables before the PMT still belong to what was
-	if len(r.headers) != 2 || r.packets[n].Flags&abi.PacketDiscontinuity == 0 {
-		t.Errorf("%d headers; flags %v", len(r.headers), r.packets[n].Flags)
+	if len(r.Headers) != 2 || r.Packets[n].Flags&abi.PacketDiscontinuity == 0 {
+		t.Errorf("%d headers; flags %v", len(r.Headers), r.Packets[n].Flags)
 	}
 }
 
@@ -197,12 +197,12 @@ func TestFarFromZeroAndWrap(t *testing.T) {
 		mpegts.ApplyPatches(b[at:at+mpegts.PacketSize], p.List())
 	}
 	r := start(t)
-	r.stream(b, 10_000)
-	if d := r.packets[0].DTS; d < 0 || d > 2e9 {
+	r.Stream(b, 10_000)
+	if d := r.Packets[0].DTS; d < 0 || d > 2e9 {
 		t.Errorf("begins at %d", d)
 	}
-	for i, p := range r.packets[1:] {
-		if d := p.DTS - r.packets[i].DTS; d < 0 || d > 1e9 || p.Flags&abi.PacketDiscontinuity != 0 {
+	for i, p := range r.Packets[1:] {
+		if d := p.DTS - r.Packets[i].DTS; d < 0 || d > 1e9 || p.Flags&abi.PacketDiscontinuity != 0 {
 			t.Fatalf("packet %d comes after %d ns, flags %v", i+1, d, p.Flags)
 		}
 	}
@@ -217,10 +217,10 @@ func TestTimeFallsBack(t *testing.T) {
 		mpegts.ApplyPatches(far[at:at+mpegts.PacketSize], p.List())
 	}
 	r := start(t)
-	r.data(append(far, b...), 0)
+	r.Data(append(far, b...), 0)
 	marks := 0
-	for i, p := range r.packets[1:] {
-		if d := p.DTS - r.packets[i].DTS; d < 0 || d > 1e9 {
+	for i, p := range r.Packets[1:] {
+		if d := p.DTS - r.Packets[i].DTS; d < 0 || d > 1e9 {
 			t.Fatalf("packet %d comes after %d ns", i+1, d)
 		}
 		if p.Flags&abi.PacketDiscontinuity != 0 {
@@ -243,11 +243,11 @@ func TestLargeFrameIsSplit(t *testing.T) {
 		filler = append(filler, p...)
 	}
 	r := start(t)
-	r.data(b[:at+mpegts.PacketSize], 0)
-	r.data(filler, 0)
-	for i, p := range r.packets {
-		if len(p.bytes) > maxPacket || p.DTS != r.packets[0].DTS || i > 0 && p.Flags != 0 {
-			t.Fatalf("packet %d: %d bytes at %d, flags %v", i, len(p.bytes), p.DTS, p.Flags)
+	r.Data(b[:at+mpegts.PacketSize], 0)
+	r.Data(filler, 0)
+	for i, p := range r.Packets {
+		if len(p.Payload) > maxPacket || p.DTS != r.Packets[0].DTS || i > 0 && p.Flags != 0 {
+			t.Fatalf("packet %d: %d bytes at %d, flags %v", i, len(p.Payload), p.DTS, p.Flags)
 		}
 	}
 	if len(r.bytes()) != len(filler)+mpegts.PacketSize {
@@ -274,9 +274,9 @@ func TestDamage(t *testing.T) {
 	in := append([]byte("junk before"), b[:20*188]...)
 	in = append(in, b[20*188+50:]...) // 50 bytes are missing
 	r := start(t)
-	r.stream(in, 1000)
-	if r.failed != 0 || len(r.bytes()) < len(b)-8*188 || len(r.bytes())%188 != 0 {
-		t.Errorf("%d bytes of %d survive; %s", len(r.bytes()), len(b), r.text)
+	r.Stream(in, 1000)
+	if r.Failed != 0 || len(r.bytes()) < len(b)-8*188 || len(r.bytes())%188 != 0 {
+		t.Errorf("%d bytes of %d survive; %s", len(r.bytes()), len(b), r.Text)
 	}
 }
 
@@ -294,35 +294,35 @@ func TestGarbage(t *testing.T) {
 		{"short", null, "PAT and PMT are missing"},
 	} {
 		r := start(t)
-		r.data(c.in, abi.DataLast)
-		if r.failed == 0 {
-			r.end(abi.EndClosed)
+		r.Data(c.in, abi.DataLast)
+		if r.Failed == 0 {
+			r.End(abi.EndClosed)
 		}
-		if r.failed != abi.EPROTO || !strings.Contains(r.text, c.want) {
-			t.Errorf("%s: %v %q", c.name, r.failed, r.text)
+		if r.Failed != abi.EPROTO || !strings.Contains(r.Text, c.want) {
+			t.Errorf("%s: %v %q", c.name, r.Failed, r.Text)
 		}
 	}
 	r := start(t)
-	r.data(sample(t, dir+"h264.ts"), 0)
-	r.data(bytes.Repeat([]byte("noise"), 900_000), 0)
-	if !strings.Contains(r.text, "damaged") {
-		t.Errorf("%v %q", r.failed, r.text)
+	r.Data(sample(t, dir+"h264.ts"), 0)
+	r.Data(bytes.Repeat([]byte("noise"), 900_000), 0)
+	if !strings.Contains(r.Text, "damaged") {
+		t.Errorf("%v %q", r.Failed, r.Text)
 	}
 }
 
 func TestStateRoundTrip(t *testing.T) {
 	r := start(t)
-	r.data(sample(t, dir+"h264.ts"), 0)
+	r.Data(sample(t, dir+"h264.ts"), 0)
 	var s state
-	must(t, s.ReadState(r.blob))
-	if !bytes.Equal(s.AppendState(nil), r.blob) {
+	must(t, s.ReadState(r.State))
+	if !bytes.Equal(s.AppendState(nil), r.State) {
 		t.Error("state changes on its way")
 	}
-	if len(r.blob) > reserve-5*mpegts.PacketSize-256 {
-		t.Errorf("state of %d bytes does not fit its reserve", len(r.blob))
+	if len(r.State) > reserve-5*mpegts.PacketSize-256 {
+		t.Errorf("state of %d bytes does not fit its reserve", len(r.State))
 	}
 	for n := 1; n < fixedSize; n++ {
-		if new(state).ReadState(r.blob[:n]) == nil {
+		if new(state).ReadState(r.State[:n]) == nil {
 			t.Fatalf("%d bytes pass for a state", n)
 		}
 	}
@@ -335,19 +335,19 @@ func FuzzStream(f *testing.F) {
 	f.Add([]byte("GGG"), uint16(1), int64(0))
 	f.Fuzz(func(t *testing.T, b []byte, n uint16, next int64) {
 		r := newRig(t)
-		r.renew = n&1 != 0
-		r.send(&abi.Published{NextTime: max(next%1e15, 0)})
-		r.stream(b, max(int(n), 1+len(b)/50))
-		if r.failed == 0 {
-			r.end(abi.EndLoop)
+		r.Renew = n&1 != 0
+		r.Send(&abi.Published{NextTime: max(next%1e15, 0)})
+		r.Stream(b, max(int(n), 1+len(b)/50))
+		if r.Failed == 0 {
+			r.End(abi.EndLoop)
 		}
-		if r.failed == 0 {
-			r.data(b, 0)
+		if r.Failed == 0 {
+			r.Data(b, 0)
 		}
 		last := int64(0)
-		for _, p := range r.packets {
-			if p.DTS < last || len(p.bytes)%mpegts.PacketSize != 0 {
-				t.Fatalf("packet of %d bytes at %d after %d", len(p.bytes), p.DTS, last)
+		for _, p := range r.Packets {
+			if p.DTS < last || len(p.Payload)%mpegts.PacketSize != 0 {
+				t.Fatalf("packet of %d bytes at %d after %d", len(p.Payload), p.DTS, last)
 			}
 			last = p.DTS
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 	"testing"
 
@@ -24,15 +25,15 @@ func request(name string, state abi.PointState) *abi.HTTPRequest {
 
 func start(t testing.TB) *rig {
 	r := newRig(t)
-	r.send(request("live", abi.PointWaiting))
-	if _, ok := r.verdicts[0].(*abi.Accept); !ok || len(r.verdicts) != 1 {
-		t.Fatalf("answer to the request: %v", r.verdicts)
+	r.Send(request("live", abi.PointWaiting))
+	if _, ok := r.Verdicts[0].(*abi.Accept); !ok || len(r.Verdicts) != 1 {
+		t.Fatalf("answer to the request: %v", r.Verdicts)
 	}
 	return r
 }
 
 func (r *rig) published() string {
-	for _, v := range r.verdicts {
+	for _, v := range r.Verdicts {
 		if p, ok := v.(*abi.Publish); ok {
 			return string(p.Format)
 		}
@@ -94,13 +95,13 @@ func TestFramedIsFedPlain(t *testing.T) {
 	want := strip(t, b)
 	for _, n := range []int{7, 1000, 3212, 50_000, len(b)} {
 		r := start(t)
-		r.renew = n == 1000
-		r.stream(b, n)
-		if r.published() != "bytes:asf" || !bytes.Equal(r.fed, want) {
-			t.Fatalf("by %d: published %q, fed %d bytes, want %d: %s", n, r.published(), len(r.fed), len(want), r.text)
+		r.Renew = n == 1000
+		r.Stream(b, n)
+		if r.published() != "bytes:asf" || !bytes.Equal(r.Fed, want) {
+			t.Fatalf("by %d: published %q, fed %d bytes, want %d: %s", n, r.published(), len(r.Fed), len(want), r.Text)
 		}
-		if r.status != 200 {
-			t.Errorf("by %d: $E is answered with %d %q", n, r.status, r.text)
+		if r.Status != 200 {
+			t.Errorf("by %d: $E is answered with %d %q", n, r.Status, r.Text)
 		}
 	}
 }
@@ -112,20 +113,20 @@ func TestBarePushIsPaddedAgain(t *testing.T) {
 	must(t, err)
 	for _, n := range []int{11, 2000, len(b)} {
 		r := start(t)
-		r.stream(b, n)
-		if len(r.fed) != len(plain) || !bytes.Equal(r.fed[:h.Size], plain[:h.Size]) || r.status != 200 {
-			t.Fatalf("by %d: fed %d bytes, want %d; %d %s", n, len(r.fed), len(plain), r.status, r.text)
+		r.Stream(b, n)
+		if len(r.Fed) != len(plain) || !bytes.Equal(r.Fed[:h.Size], plain[:h.Size]) || r.Status != 200 {
+			t.Fatalf("by %d: fed %d bytes, want %d; %d %s", n, len(r.Fed), len(plain), r.Status, r.Text)
 		}
 		for at := h.Size; at < len(plain); at += h.PacketSize {
 			var got, want asf.Packet
-			must(t, asf.ParsePacket(r.fed[at:at+h.PacketSize], h.PacketSize, &got))
+			must(t, asf.ParsePacket(r.Fed[at:at+h.PacketSize], h.PacketSize, &got))
 			must(t, asf.ParsePacket(plain[at:at+h.PacketSize], h.PacketSize, &want))
 			if got.Count != want.Count || got.SendTime != want.SendTime {
 				t.Fatalf("packet at %d: %d payloads at %d, want %d at %d", at, got.Count, got.SendTime, want.Count, want.SendTime)
 			}
 			for i, l := range got.List() {
 				m := want.Payloads[i]
-				if !bytes.Equal(r.fed[at+l.Start:at+l.End], plain[at+m.Start:at+m.End]) {
+				if !bytes.Equal(r.Fed[at+l.Start:at+l.End], plain[at+m.Start:at+m.End]) {
 					t.Fatalf("packet at %d: payload %d differs", at, i)
 				}
 			}
@@ -141,12 +142,12 @@ func TestNewHeaderInChange(t *testing.T) {
 	change := append([]byte{'$', 'C', byte(h.Size + 4), byte((h.Size + 4) >> 8), 0, 0, 0, 0}, header[:h.Size]...)
 	b = b[:len(b)-8] // without $E
 	r := start(t)
-	r.stream(append(append(bytes.Clone(b), change...), b[4+h.Size:]...), 5000)
+	r.Stream(append(append(bytes.Clone(b), change...), b[4+h.Size:]...), 5000)
 	packets := (len(header) - h.Size)
-	if want := 2 * (h.Size + packets); len(r.fed) != want {
-		t.Fatalf("fed %d, want %d; %s", len(r.fed), want, r.text)
+	if want := 2 * (h.Size + packets); len(r.Fed) != want {
+		t.Fatalf("fed %d, want %d; %s", len(r.Fed), want, r.Text)
 	}
-	if !bytes.Equal(r.fed[h.Size+packets:][:h.Size], header[:h.Size]) {
+	if !bytes.Equal(r.Fed[h.Size+packets:][:h.Size], header[:h.Size]) {
 		t.Error("the new header is not where it belongs")
 	}
 }
@@ -163,23 +164,23 @@ func TestSplitHeader(t *testing.T) {
 		in = append(append(in, head[:]...), part...)
 	}
 	r := start(t)
-	r.stream(append(in, b[12+h.Size:]...), 100)
-	if !bytes.Equal(r.fed, strip(t, b)) {
-		t.Fatalf("fed %d bytes; %s", len(r.fed), r.text)
+	r.Stream(append(in, b[12+h.Size:]...), 100)
+	if !bytes.Equal(r.Fed, strip(t, b)) {
+		t.Fatalf("fed %d bytes; %s", len(r.Fed), r.Text)
 	}
 }
 
 func TestPassedThrough(t *testing.T) {
 	for path, format := range map[string]string{pipe: "bytes:asf", ts: "bytes:mpegts"} {
 		r := start(t)
-		r.renew = true
-		r.stream(sample(t, path), 100)
-		if r.published() != format || !r.through || r.taken != 0 {
-			t.Fatalf("%s: published %q, through %v, %d consumed; %s", path, r.published(), r.through, r.taken, r.text)
+		r.Renew = true
+		r.Stream(sample(t, path), 100)
+		if r.published() != format || !r.Through || r.Taken != 0 {
+			t.Fatalf("%s: published %q, through %v, %d consumed; %s", path, r.published(), r.Through, r.Taken, r.Text)
 		}
-		r.end(abi.EndClosed)
-		if r.status != 200 {
-			t.Errorf("%s: end is answered with %d", path, r.status)
+		r.End(abi.EndClosed)
+		if r.Status != 200 {
+			t.Errorf("%s: end is answered with %d", path, r.Status)
 		}
 	}
 }
@@ -200,10 +201,10 @@ func TestRequestRefused(t *testing.T) {
 		{setup, 501, "PushSetup"},
 	} {
 		r := newRig(t)
-		r.send(c.e)
-		a, ok := r.verdicts[0].(*abi.HTTPResponse)
-		if !ok || r.status != c.status || a.Flags != abi.ResponseReset || !strings.Contains(r.text, c.want) {
-			t.Errorf("%d %q, want %d %q", r.status, r.text, c.status, c.want)
+		r.Send(c.e)
+		a, ok := r.Verdicts[0].(*abi.HTTPResponse)
+		if !ok || r.Status != c.status || a.Flags != abi.ResponseReset || !strings.Contains(r.Text, c.want) {
+			t.Errorf("%d %q, want %d %q", r.Status, r.Text, c.status, c.want)
 		}
 	}
 }
@@ -216,7 +217,7 @@ func TestBodyRefused(t *testing.T) {
 	}
 	variable := bytes.Clone(plain)
 	at := bytes.Index(variable, []byte{0xA1, 0xDC, 0xAB, 0x8C})
-	le.PutUint32(variable[at+96:], 9999)
+	binary.LittleEndian.PutUint32(variable[at+96:], 9999)
 	broken := bytes.Clone(framed)
 	broken[12+809+3212] = 'x' // where a chunk begins
 	big := bytes.Clone(framed)
@@ -243,12 +244,12 @@ func TestBodyRefused(t *testing.T) {
 		{"oversized packet", big, 400, "a data packet of 65527 bytes (byte 821 of the body) does not fit the header, whose packets have 3200"},
 	} {
 		r := start(t)
-		r.data(c.in, 0)
-		if r.status == 0 {
-			r.end(abi.EndClosed)
+		r.Data(c.in, 0)
+		if r.Status == 0 {
+			r.End(abi.EndClosed)
 		}
-		if r.status != c.status || !strings.Contains(r.text, c.want) {
-			t.Errorf("%s: %d %q, want %d %q", c.name, r.status, r.text, c.status, c.want)
+		if r.Status != c.status || !strings.Contains(r.Text, c.want) {
+			t.Errorf("%s: %d %q, want %d %q", c.name, r.Status, r.Text, c.status, c.want)
 		}
 	}
 }
@@ -258,16 +259,16 @@ func TestHostRefuses(t *testing.T) {
 		abi.EBUSY: 409, abi.ENOENT: 404, abi.EPERM: 403, abi.ESTATE: 503, abi.ELIMIT: 503, abi.ENOSYS: 415, abi.EINVAL: 500,
 	} {
 		r := start(t)
-		before := bytes.Clone(r.blob)
-		r.data(sample(t, ts)[:1000], 0)
-		r.blob, r.through = before, false // nothing of a refused batch is applied
-		r.send(&abi.Refused{Code: code, Text: []byte("so says the host"), During: abi.OpData})
-		if r.status != want || !strings.Contains(r.text, "so says the host") || !strings.Contains(r.text, "live") && want != 503 && want != 415 && want != 500 {
-			t.Errorf("%v: %d %q", code, r.status, r.text)
+		before := bytes.Clone(r.State)
+		r.Data(sample(t, ts)[:1000], 0)
+		r.State, r.Through = before, false // nothing of a refused batch is applied
+		r.Send(&abi.Refused{Code: code, Text: []byte("so says the host"), During: abi.OpData})
+		if r.Status != want || !strings.Contains(r.Text, "so says the host") || !strings.Contains(r.Text, "live") && want != 503 && want != 415 && want != 500 {
+			t.Errorf("%v: %d %q", code, r.Status, r.Text)
 		}
-		r.status = 0
-		r.send(&abi.Refused{Code: abi.ECLOSED, During: abi.OpRefused})
-		if r.status != 0 {
+		r.Status = 0
+		r.Send(&abi.Refused{Code: abi.ECLOSED, During: abi.OpRefused})
+		if r.Status != 0 {
 			t.Errorf("%v: answers twice", code)
 		}
 	}
@@ -278,33 +279,33 @@ func TestStopped(t *testing.T) {
 		abi.StopChild: 400, abi.StopPoint: 503, abi.StopDisabled: 503, abi.StopDraining: 503,
 	} {
 		r := start(t)
-		r.data(sample(t, stream)[:5000], 0)
-		r.send(&abi.Stop{Reason: reason, Text: []byte("no ASF packet")})
-		if r.status != want || !strings.Contains(r.text, "no ASF packet") {
-			t.Errorf("%v: %d %q", reason, r.status, r.text)
+		r.Data(sample(t, stream)[:5000], 0)
+		r.Send(&abi.Stop{Reason: reason, Text: []byte("no ASF packet")})
+		if r.Status != want || !strings.Contains(r.Text, "no ASF packet") {
+			t.Errorf("%v: %d %q", reason, r.Status, r.Text)
 		}
 	}
 }
 
 func TestConnectionLost(t *testing.T) {
 	r := start(t)
-	r.data(sample(t, stream)[:5000], 0)
-	r.end(abi.EndReset)
-	if r.status != 0 {
-		t.Errorf("a broken connection is answered: %d", r.status)
+	r.Data(sample(t, stream)[:5000], 0)
+	r.End(abi.EndReset)
+	if r.Status != 0 {
+		t.Errorf("a broken connection is answered: %d", r.Status)
 	}
 }
 
 func TestStateRoundTrip(t *testing.T) {
 	r := start(t)
-	r.data(sample(t, stream)[:5000], 0)
+	r.Data(sample(t, stream)[:5000], 0)
 	var s state
-	must(t, s.ReadState(r.blob))
-	if !bytes.Equal(s.AppendState(nil), r.blob) || string(s.point) != "live" || s.packetSize != 3200 {
+	must(t, s.ReadState(r.State))
+	if !bytes.Equal(s.AppendState(nil), r.State) || string(s.point) != "live" || s.packetSize != 3200 {
 		t.Errorf("state %+v", s)
 	}
 	for n := range fixedSize {
-		if new(state).ReadState(r.blob[:n]) == nil {
+		if new(state).ReadState(r.State[:n]) == nil {
 			t.Fatalf("%d bytes pass for a state", n)
 		}
 	}
@@ -318,15 +319,15 @@ func FuzzBody(f *testing.F) {
 	f.Add([]byte("GGG"), uint16(1))
 	f.Fuzz(func(t *testing.T, b []byte, n uint16) {
 		r := start(t)
-		r.renew = n&1 != 0
-		r.stream(b, max(int(n), 1+len(b)/50))
-		if r.status == 0 {
-			r.end(abi.EndClosed)
+		r.Renew = n&1 != 0
+		r.Stream(b, max(int(n), 1+len(b)/50))
+		if r.Status == 0 {
+			r.End(abi.EndClosed)
 		}
-		if r.status == 0 {
+		if r.Status == 0 {
 			t.Fatal("the exchange ends without an answer")
 		}
-		if r.status == 200 && r.published() == "" {
+		if r.Status == 200 && r.published() == "" {
 			t.Fatal("praises a stream that was never published")
 		}
 	})

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"strconv"
 
 	"github.com/weir-media/weir/abi/v1"
@@ -67,10 +69,10 @@ func await(e *abi.Data, n int, v *sdk.Verdicts) {
 
 // headerFault says in words why a header cannot be used.
 func headerFault(err error) string {
-	switch err {
-	case asf.ErrTooLarge:
+	switch {
+	case errors.Is(err, asf.ErrTooLarge):
 		return "the ASF header or its packet size is larger than 65527 bytes, the most that players can be sent; leave embedded pictures out, or choose smaller packets"
-	case asf.ErrVariable:
+	case errors.Is(err, asf.ErrVariable):
 		return "the ASF header announces packets of several sizes; let the encoder write packets of one size (ffmpeg: -packet_size 3200)"
 	}
 	return "the ASF header at the start of the stream is damaged; is something between encoder and server changing it?"

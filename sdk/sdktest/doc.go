@@ -10,6 +10,8 @@
 //	func TestScripts(t *testing.T) { sdktest.Run(t, newPlugin(), "testdata/*.script") }
 //	func TestAmnesia(t *testing.T) { sdktest.Amnesia(t, newPlugin, "testdata/*.script") }
 //
+// Where a script cannot say enough, a Rig is driven by the test itself.
+//
 // # Scripts
 //
 // A script is lines. "#" begins a comment line; a line that begins with a blank goes on

@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"errors"
+	"net"
 	"testing"
 
 	"github.com/weir-media/weir/host/internal/stream"
@@ -92,17 +93,24 @@ func TestHoldAndResume(t *testing.T) {
 	wantBytes(t, peer, s.bytes(1, 2, 10))
 }
 
-func TestWriteStandsBetweenPackets(t *testing.T) {
-	p := newPool(t, Options{Workers: 1, Latency: quick})
-	s := &script{log: stream.New(stream.Options{})}
+// stuck gives a viewer, the only one, whose socket is full of the script's first packet.
+func stuck(t *testing.T, p *Pool) (v *Viewer, k *sink, s *script, peer *net.TCPConn) {
+	t.Helper()
+	s = &script{log: stream.New(stream.Options{})}
 	fd, peer := narrow(t)
-	k := newSink()
+	k = newSink()
 	v, err := p.Attach(Attach{FD: fd, Log: s.log, Cursor: s.log.Cursor(stream.Start{}), Sink: k})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.put(8<<20, 0)
 	until(t, "a full socket", func() bool { return p.Stats().Waiting == 1 })
+	return v, k, s, peer
+}
+
+func TestWriteStandsBetweenPackets(t *testing.T) {
+	p := newPool(t, Options{Workers: 1, Latency: quick})
+	v, _, s, peer := stuck(t, p)
 	s.put(10, 0)
 	for range 3 {
 		if err := v.Write([]byte("between")); err != nil {
@@ -120,15 +128,7 @@ func TestWriteStandsBetweenPackets(t *testing.T) {
 
 func TestWriteOverflow(t *testing.T) {
 	p := newPool(t, Options{Workers: 1, Latency: quick})
-	s := &script{log: stream.New(stream.Options{})}
-	fd, _ := narrow(t)
-	k := newSink()
-	v, err := p.Attach(Attach{FD: fd, Log: s.log, Cursor: s.log.Cursor(stream.Start{}), Sink: k})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.put(8<<20, 0)
-	until(t, "a full socket", func() bool { return p.Stats().Waiting == 1 })
+	v, k, _, _ := stuck(t, p)
 	for range PendingBytes / 1024 {
 		if err := v.Write(make([]byte, 1024)); err != nil {
 			t.Fatal(err)

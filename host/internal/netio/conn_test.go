@@ -124,8 +124,11 @@ func TestTryWriteToVanishedPeer(t *testing.T) {
 	}
 }
 
-func TestCloseEndsBlockedRead(t *testing.T) {
-	_, c, _ := connected(t)
+// reading gives a connection on which a Read waits for input, and what that Read
+// will end with.
+func reading(t *testing.T) (c *Conn, p *peer, ended <-chan error) {
+	t.Helper()
+	_, c, p = connected(t)
 	if _, err := io.ReadFull(c, make([]byte, 6)); err != nil {
 		t.Fatal(err)
 	}
@@ -135,6 +138,11 @@ func TestCloseEndsBlockedRead(t *testing.T) {
 		got <- err
 	}()
 	runtime.Gosched()
+	return c, p, got
+}
+
+func TestCloseEndsBlockedRead(t *testing.T) {
+	c, _, got := reading(t)
 	c.Close()
 	c.Close()
 	if err := receive(t, got); !errors.Is(err, net.ErrClosed) {
@@ -222,16 +230,7 @@ func TestDetachHandsOverUnsentOutput(t *testing.T) {
 }
 
 func TestDetachEndsBlockedRead(t *testing.T) {
-	_, c, p := connected(t)
-	if _, err := io.ReadFull(c, make([]byte, 6)); err != nil {
-		t.Fatal(err)
-	}
-	got := make(chan error, 1)
-	go func() {
-		_, err := c.Read(make([]byte, 1))
-		got <- err
-	}()
-	runtime.Gosched()
+	c, p, got := reading(t)
 	fd, leftover, _, err := c.Detach()
 	if err != nil || len(leftover) != 0 {
 		t.Fatalf("leftover %q, %v", leftover, err)
