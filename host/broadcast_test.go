@@ -85,7 +85,7 @@ func (b *broadcast) push() {
 		b.pushErr = err
 		return
 	}
-	size := int(h.PacketSize)
+	size := h.PacketSize
 	_, b.pushErr = io.WriteString(b.encoder, "POST /live HTTP/1.1\r\nHost: weir\r\nTransfer-Encoding: chunked\r\n\r\n")
 	tick := time.NewTicker(packetEvery)
 	defer tick.Stop()

@@ -66,7 +66,7 @@ func newInWasm(t *testing.T, g plugin.Generation) inWasm {
 func (w inWasm) Call(frame []byte) ([]byte, error) {
 	verdicts, fault := w.instance.Call(scriptLimit, frame)
 	if fault != nil {
-		return nil, fmt.Errorf("%+v", fault)
+		return nil, fmt.Errorf("%+v", fault) //nolint:errorlint // with the guest's stack
 	}
 	if len(verdicts) == 0 { // weir_call gave 0: no verdicts (spec.md 2.1)
 		return noVerdicts, nil
@@ -115,7 +115,7 @@ func (f *forgetful) Call(frame []byte) ([]byte, error) {
 	}
 	fresh := newInWasm(f.t, f.g)
 	defer fresh.instance.Close()
-	if _, err := fresh.Call(f.open); err != nil {
+	if _, err = fresh.Call(f.open); err != nil {
 		return nil, fmt.Errorf("a fresh instance: %w", err)
 	}
 	got, err := fresh.Call(frame)

@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/weir-media/weir/host/hosttest"
+	"github.com/weir-media/weir/host/internal/plugin/wasm"
 )
 
 // expectation is a testplugin's expect.yaml: what its sin comes to.
@@ -29,6 +30,7 @@ type expectation struct {
 	Text     string        `yaml:"text"`    // in the fault's line
 	Log      string        `yaml:"log"`     // in the fault's log
 	Refused  uint64        `yaml:"refused"` // batches
+	Event    time.Duration `yaml:"event"`   // limit that the operator grants; 0: the plugin's own
 	LogLines struct {
 		Of     string `yaml:"of"`
 		AtMost int    `yaml:"at_most"`
@@ -66,11 +68,32 @@ func startSinners(t *testing.T, all map[string]expectation) *hosttest.Server {
 	t.Helper()
 	config := broadcastYAML
 	var opts []hosttest.Option
-	for name := range all {
-		config += fmt.Sprintf("  %s: {module: \"builtin:%s\", listeners: [web], grant: {attach: [\"*\"]}}\n", name, name)
+	for name, e := range all {
+		limits := ""
+		if e.Event > 0 {
+			limits = fmt.Sprintf(", limits: {event: %v}", e.Event)
+		}
+		config += fmt.Sprintf("  %s: {module: \"builtin:%s\", listeners: [web], grant: {attach: [\"*\"]}%s}\n", name, name, limits)
 		opts = append(opts, hosttest.WithPlugin(name, filepath.Join(sinners, name)))
 	}
+	compile(t, all)
 	return hosttest.Start(t, config, opts...)
+}
+
+// compile fills the cache of compiled modules on all cores; the server would do it on
+// one.
+func compile(t *testing.T, all map[string]expectation) {
+	t.Helper()
+	var modules sync.WaitGroup
+	for name := range all {
+		module := hosttest.Build(t, filepath.Join(sinners, name))
+		modules.Go(func() {
+			if g, err := wasm.Open(t.Context(), wasm.Options{Module: module, CacheDir: moduleCache}); err == nil {
+				g.Close()
+			}
+		})
+	}
+	modules.Wait()
 }
 
 // TestSins: each testplugin's sin is its own fault, of the right kind and in time;

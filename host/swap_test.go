@@ -39,8 +39,8 @@ func rebuilt(t *testing.T, server string, manifest ...string) []byte {
 	out := filepath.Join(temporary, "wmsp.wasm")
 	build := exec.Command("go", "build", "-overlay", filepath.Join(temporary, "overlay.json"), "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, ".")
 	build.Dir, build.Env = dir, append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
-	if text, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, text)
+	if answer, failed := build.CombinedOutput(); failed != nil {
+		t.Fatalf("%v\n%s", failed, answer)
 	}
 	module, err := os.ReadFile(out)
 	if err != nil {

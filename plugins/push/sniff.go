@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-
 	"strconv"
 
 	"github.com/weir-media/weir/abi/v1"

@@ -1,3 +1,5 @@
+//go:build linux
+
 package load_test
 
 import (
@@ -10,8 +12,8 @@ const megabit = 1_000_000 // bits per second
 // TestCrowd: many plain TCP viewers of two points, and each gets every byte from where it began; the server has no goroutine of theirs.
 func TestCrowd(t *testing.T) {
 	viewers, length := scale(150, 500), scale(5*time.Second, time.Minute)
-	const lead = 6 * time.Second // more than the fast start and the buffer, so that the logs have their full size from the start
-	s := serve(t, "live: {source: push, buffer: 4s, grace: 0s}", "ts: {source: push, buffer: 4s, grace: 0s}")
+	const lead = 11 * time.Second // more than the buffer, so that the logs have their full size from the start
+	s := serve(t, "live: {source: push, buffer: 10s, grace: 0s}", "ts: {source: push, buffer: 10s, grace: 0s}")
 	at := s.Addr("web")
 	windows, transport := asfFilm(t, 0, lead+length+slack, megabit), tsFilm(lead+length+slack, megabit)
 	first := push(t, at, "live", windows, true, lead)

@@ -26,7 +26,7 @@ func scale[T any](short, whole T) T {
 }
 
 // patience is how long an event may take before a test fails. Chosen: far above what a busy machine needs.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // slack is how much longer than needed a film is. Chosen: what a busy machine may be late.
 const slack = 20 * time.Second

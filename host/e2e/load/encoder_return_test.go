@@ -1,3 +1,5 @@
+//go:build linux
+
 package load_test
 
 import (
@@ -13,8 +15,8 @@ import (
 // the new film with its times moved behind the old one's.
 func TestEncoderReturns(t *testing.T) {
 	viewers, returns := scale(50, 200), scale(3, 50)
-	const lead, more = 4 * time.Second, time.Second
-	s := serve(t, "live: {source: push, buffer: 4s, grace: 20s}")
+	const lead, more = 11 * time.Second, time.Second
+	s := serve(t, "live: {source: push, buffer: 10s, grace: 20s}")
 	at := s.Addr("web")
 	f := asfFilm(t, 0, lead+slack, megabit)
 	e := push(t, at, "live", f, true, lead)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package load_test
 
 import (
@@ -27,7 +29,7 @@ func TestKilled(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/weir").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	config := strings.ReplaceAll(plugins, "127.0.0.1:0", at) + "points:\n  live: {source: push, buffer: 4s, grace: 5s}\ncache_dir: cache\n"
+	config := strings.ReplaceAll(plugins, "127.0.0.1:0", at) + "points:\n  live: {source: push, buffer: 10s, grace: 5s}\ncache_dir: cache\n"
 	for _, name := range []string{"push", "asf", "mpegts", "wmsp", "http"} {
 		write(t, filepath.Join(dir, name+".wasm"), hosttest.Build(t, "../../../plugins/"+name))
 		config = strings.ReplaceAll(config, "builtin:"+name, name+".wasm")
@@ -38,7 +40,7 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	const lead = 4 * time.Second
+	const lead = 11 * time.Second
 	f := asfFilm(t, 0, lead+slack, megabit)
 	a := newAudience(t)
 	kills := scale(3, 100)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package load_test
 
 import (
@@ -19,8 +21,8 @@ import (
 // TestReload: plugin wmsp is replaced again and again while viewers that it attached watch.
 func TestReload(t *testing.T) {
 	viewers, reloads := scale(100, 200), scale(20, 1000)
-	const lead = 5 * time.Second
-	s := serve(t, "live: {source: push, buffer: 4s, grace: 0s}")
+	const lead = 11 * time.Second
+	s := serve(t, "live: {source: push, buffer: 10s, grace: 0s}")
 	at := s.Addr("web")
 	f := asfFilm(t, 0, lead+scale(slack, 10*patience), megabit)
 	e := push(t, at, "live", f, true, lead)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/point"
@@ -298,5 +299,89 @@ func refuses(t *testing.T, code abi.Code, do func(v *sdk.Verdicts)) {
 		}
 	default:
 		t.Errorf("not refused: %d %.100q", status, text)
+	}
+}
+
+// TestFormatFault: the fault of a format's plugin ends the source, not its viewers; the
+// plugin that spoke with the encoder is told, and tells the encoder.
+func TestFormatFault(t *testing.T) {
+	r := newRig(t, true, point.Options{Name: "live", Grace: time.Hour})
+	seen := newRecorder()
+	r.add(sinnerYAML, func(_ *memo, e abi.Record, v *sdk.Verdicts) error {
+		switch e := e.(type) {
+		case *abi.HTTPRequest:
+			v.Accept(1)
+		case *abi.Data:
+			v.Publish([]byte("live"), "bytes:toy", 0)
+			v.FeedThrough(1)
+		case *abi.Stop:
+			seen.add(fmt.Sprintf("stop %d", e.Reason))
+			v.RespondText(422, abi.ResponseReset, string(e.Text))
+		}
+		return nil
+	})
+	runner := r.add(toyYAML, func(m *memo, e abi.Record, v *sdk.Verdicts) error {
+		if d, ok := e.(*abi.Data); ok && strings.Contains(string(d.Bytes), "ruin") {
+			panic("a bad byte")
+		}
+		return toy(m, e, v)
+	})
+	conn := r.dial(r.listen(), "POST /live HTTP/1.1\nHost: x\nContent-Length: 100000\n\n")
+	_, _ = conn.Write(toyFile(3))
+	for r.points["live"].Snapshot().State != point.Live {
+		if t.Context().Err() != nil {
+			t.Fatal("not live")
+		}
+	}
+	_, _ = conn.Write([]byte("ruin"))
+	if got := seen.wait(t, "stop"); got != fmt.Sprintf("stop %d", abi.StopChild) {
+		t.Error(got)
+	}
+	if status, text := ask(t, conn); status != 422 || !strings.Contains(text, "fault_trap") {
+		t.Errorf("the encoder was told %d %q", status, text)
+	}
+	snap := r.points["live"].Snapshot()
+	if snap.State != point.Waiting || snap.HasSource || len(snap.Renditions) != 1 || snap.Renditions[0].Log.Ended() {
+		t.Errorf("%+v", snap)
+	}
+	if st := runner.Status(); st.Faults != 1 || st.Sessions != 0 || st.LastFault.Fault.Kind.String() != "trap" {
+		t.Errorf("%+v", st)
+	}
+	conn = r.dial(r.listen(), "POST /live HTTP/1.1\nHost: x\nContent-Length: 100000\n\n")
+	_, _ = conn.Write(toyFile(3))
+	for !r.points["live"].Snapshot().HasSource {
+		if t.Context().Err() != nil {
+			t.Fatal("nobody may push any more")
+		}
+	}
+}
+
+// TestPushEndsInOrder: END comes to the one that speaks with the encoder when all of the
+// body was parsed, not before.
+func TestPushEndsInOrder(t *testing.T) {
+	r := newRig(t, true, point.Options{Name: "live", Grace: time.Hour})
+	const packets = 2000
+	r.add(sinnerYAML, func(_ *memo, e abi.Record, v *sdk.Verdicts) error {
+		switch e.(type) {
+		case *abi.HTTPRequest:
+			v.Accept(1)
+		case *abi.Data:
+			v.Publish([]byte("live"), "bytes:toy", 0)
+			v.FeedThrough(1)
+		case *abi.End:
+			to, _ := r.points["live"].Rendition("toy")
+			_, n := to.Log.Bounds()
+			v.RespondText(200, abi.ResponseClose, fmt.Sprint(n))
+		case *abi.Stop:
+			v.RespondText(500, abi.ResponseClose, "stopped")
+		}
+		return nil
+	})
+	r.add(toyYAML, toy)
+	body := toyFile(packets)
+	conn := r.dial(r.listen(), fmt.Sprintf("POST /live HTTP/1.1\nHost: x\nContent-Length: %d\n\n", len(body)))
+	_, _ = conn.Write(body)
+	if status, text := ask(t, conn); status != 200 || text != fmt.Sprintln(packets) {
+		t.Errorf("%d %q, want %d packets", status, text, packets)
 	}
 }

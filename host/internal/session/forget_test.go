@@ -63,3 +63,21 @@ func TestCancelledTimersHoldNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestViewerHoldsNoRequest: what a viewer asked with is freed when it is attached.
+func TestViewerHoldsNoRequest(t *testing.T) {
+	x := &exchange{over: true}
+	if x.canAccept() || x.isOpen() {
+		t.Error("an exchange without its request can still be answered")
+	}
+	x.answer(answer{})
+	x.abandon()
+	s := &Session{r: &Runner{}}
+	s.enqueue(&abi.HTTPRequest{})
+	if !s.peek() || s.cur.from != fromQueue {
+		t.Fatal("no event")
+	}
+	if s.take(); s.inbox.queue != nil {
+		t.Error("the queue holds an event that was taken")
+	}
+}

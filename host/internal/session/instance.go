@@ -126,7 +126,7 @@ func (r *Runner) tell(g plugin.Generation, inst plugin.Instance) *plugin.Fault {
 		}
 		var fail abi.Fail
 		if raw.Op == abi.OpFail && reader.Decode(raw, &fail) == nil {
-			return start(fmt.Errorf("%v: %s", fail.Code, fail.Text))
+			return start(fmt.Errorf("%w: %s", fail.Code, fail.Text))
 		}
 	}
 }

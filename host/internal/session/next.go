@@ -74,7 +74,10 @@ func (s *Session) take() {
 	switch s.cur.from {
 	case fromQueue:
 		s.inbox.mu.Lock()
-		s.inbox.queue = s.inbox.queue[1:]
+		s.inbox.queue[0] = nil // a viewer is not to hold its request
+		if s.inbox.queue = s.inbox.queue[1:]; len(s.inbox.queue) == 0 {
+			s.inbox.queue = nil
+		}
 		s.inbox.mu.Unlock()
 	case fromPoint:
 		s.inbox.mu.Lock()

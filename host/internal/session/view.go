@@ -224,7 +224,9 @@ func (s *Session) hijacked() (*netio.Conn, []byte) {
 		x.conn.Close()
 		return nil, nil
 	}
-	return x.conn, append(head, x.head.body...)
+	c, head := x.conn, append(head, x.head.body...)
+	x.x, x.conn, x.head = nil, nil, nil // a viewer outlives its request by hours
+	return c, head
 }
 
 func attachment(a *abi.Attach, r *point.Rendition, c stream.Cursor) deliver.Attach {
