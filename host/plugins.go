@@ -86,7 +86,7 @@ func (s *Server) problem(p config.Plugin, err error) config.Problem {
 
 // open compiles a plugin's module.
 func (s *Server) open(ctx context.Context, p config.Plugin, m module) (plugin.Generation, error) {
-	return wasm.Open(ctx, wasm.Options{Name: p.Name, Module: m.code, CacheDir: s.cacheDir(), Log: s.log.With("plugin", p.Name),
+	return wasm.Open(ctx, wasm.Options{Name: p.Name, Module: m.code, CacheDir: s.cacheDir(), Log: s.log,
 		Limits: plugin.Limits{Memory: p.Limits.Memory, Event: p.Limits.Event}})
 }
 

@@ -169,6 +169,10 @@ func (r *Runner) failed(s *Session, raws []abi.Raw) *refusal {
 		cause := &plugin.CodeError{Code: f.Code, Text: text}
 		return &refusal{op: abi.OpFail, fault: &plugin.Fault{Kind: plugin.Protocol, Cause: cause}}
 	}
+	if s.links.answer != nil {
+		s.links.answer(documentAnswer{Err: &denied{f.Code, text}})
+		s.links.answer = nil
+	}
 	r.log.Info("event failed", "code", f.Code.String(), "session", s.id, "peer", s.name, "point", s.on, "why", text)
 	if f.Code != abi.EPROTO {
 		text = f.Code.String() + ": " + text

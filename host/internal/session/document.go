@@ -90,7 +90,11 @@ func (f *Front) serveDocument(x *netio.Exchange, r *Runner, m manifest.Match) {
 	}
 	a := r.announce(m.Document, p, x.Request.Host, x.Listener)
 	if a.Err != nil {
-		respond(x, textAnswer(http.StatusServiceUnavailable, a.Err.Error()))
+		status := http.StatusServiceUnavailable
+		if no, ok := errors.AsType[*denied](a.Err); ok && no.code == abi.ENOENT {
+			status = http.StatusNotFound
+		}
+		respond(x, textAnswer(status, a.Err.Error()))
 		return
 	}
 	sum := sha256.Sum256(a.Body)

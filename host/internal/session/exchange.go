@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
+	"time"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/netio"
@@ -112,13 +114,29 @@ func (x *exchange) accept(s *Session) {
 	c.net = x.conn
 	c.in = newInlet(s.markReady)
 	from, in := c.net, c.in // c is the runner's
-	s.r.room.readers.Go(func() { pump(from, in) })
+	s.r.room.readers.Go(func() { pump(&patient{from}, in) })
 }
 
 // readSize is how much one read asks for (chosen: a fast encoder's 5 ms).
 const readSize = 64 << 10
 
 // pump reads a connection into an inlet until its end.
+// sourceSilence is how long an encoder may send nothing before it counts as gone
+// (chosen: twice the default grace, far above any pause of a live encoder; a network
+// that has vanished would else hold the point until TCP gives up).
+const sourceSilence = time.Minute
+
+// patient reads a connection whose peer must not fall silent.
+type patient struct{ c *netio.Conn }
+
+// Read waits for input no longer than sourceSilence.
+func (p *patient) Read(b []byte) (int, error) {
+	if err := p.c.SetReadDeadline(time.Now().Add(sourceSilence)); err != nil {
+		return 0, err
+	}
+	return p.c.Read(b)
+}
+
 func pump(from io.Reader, in *inlet) {
 	b := make([]byte, readSize)
 	for {
@@ -128,8 +146,11 @@ func pump(from io.Reader, in *inlet) {
 		}
 		if err != nil {
 			reason := abi.EndReset
-			if errors.Is(err, io.EOF) {
+			switch {
+			case errors.Is(err, io.EOF):
 				reason = abi.EndClosed
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				reason = abi.EndTimeout
 			}
 			in.finish(reason)
 			return

@@ -385,3 +385,28 @@ func TestPushEndsInOrder(t *testing.T) {
 		t.Errorf("%d %q, want %d packets", status, text, packets)
 	}
 }
+
+// TestSessionIsKnownFirst: a session is among its plugin's before its first event is
+// answered, so that whatever ends them all ends it too.
+func TestSessionIsKnownFirst(t *testing.T) {
+	r := newRig(t, false, point.Options{Name: "live"})
+	unknown := 0
+	var runner *Runner
+	runner = r.add("name: writer\nroles: [announce]\ncapabilities: [documents]\ndocuments: [{format: txt, type: text/plain}]\n",
+		func(_ *memo, e abi.Record, v *sdk.Verdicts) error {
+			if len(runner.sessions) == 0 {
+				unknown++
+			}
+			v.Document("text/plain", 0, v.Pieces())
+			return nil
+		})
+	for range 5000 {
+		if _, _, err := r.room.Announcement("txt", "live", "", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.room.Close()
+	if unknown > 0 {
+		t.Errorf("%d sessions were not known", unknown)
+	}
+}

@@ -248,6 +248,9 @@ func (b *batch) reserveFeed(raw abi.Raw) error {
 	if s.links.child == nil && b.feed == nil {
 		return denyf(abi.ESTATE, "FEED without a child session; PUBLISH comes first")
 	}
+	if s.cur.from != fromInput && s.links.child != nil && s.links.child.conns[0].in.full() {
+		return denyf(abi.EAGAIN, "the child has %d bytes to read", inletLimit) // input itself waits for room
+	}
 	if f.Flags&abi.FeedThrough != 0 {
 		if c := s.conn(f.Conn); c == nil || c.in == nil {
 			return denyf(abi.ENOENT, "no connection %d", f.Conn)

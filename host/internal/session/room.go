@@ -252,7 +252,7 @@ func (r *Runner) stopAll(reason string) {
 	for _, s := range r.sessions {
 		s.enqueue(&abi.Stop{Reason: abi.StopDisabled, Deadline: int64(deadline.Sub(r.room.started)), Text: []byte("plugin disabled: " + reason)})
 	}
-	for r.inst != nil && r.room.now().Before(deadline) && r.dispatch() {
+	for r.inst != nil && r.room.now().Before(deadline) && r.dispatch(false) {
 	}
 }
 

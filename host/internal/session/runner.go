@@ -158,7 +158,7 @@ func (r *Runner) loop() {
 			return
 		}
 		due := r.fire(r.room.now())
-		if r.dispatch() {
+		if r.dispatch(true) {
 			continue
 		}
 		clock.Reset(due)

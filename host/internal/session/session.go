@@ -44,6 +44,7 @@ type Session struct {
 	links  links
 	timers map[uint32]uint64 // timer → its number in the runner's heap
 	refuse int               // batches refused in a row
+	late   bool              // the event under way has run out of time once
 	cur    current
 	data   abi.Data // reused for each DATA
 }
