@@ -20,6 +20,7 @@ type clock struct {
 
 	started bool // a media packet was placed
 	pending bool // the next media packet opens a new stretch of input
+	keyed   bool // a random access point has come
 }
 
 const clockSize = 7 * 8
@@ -40,9 +41,13 @@ const (
 	ahead = 60 * second
 	// maxGap bounds the distance that is carried over a seam. Chosen: one frame a second.
 	maxGap = second
-	// keyless is how long a programme may go without a random access point before
-	// players are let in at any frame: encoders with gradual refresh set none. Chosen.
+	// keyless is how long a programme that has shown no random access point may go
+	// before players are let in at any frame: encoders with gradual refresh set none.
+	// Chosen.
 	keyless = 10 * second
+	// rare is the same for one that has shown some. Chosen: a point's default buffer, so
+	// that the last one has left it and nobody could join.
+	rare = 30 * second
 )
 
 // join says where the next packet shall stand: where the last source's timeline ended.
@@ -94,10 +99,14 @@ func (c *clock) open(dts int64) {
 
 // isKey decides whether players may begin at the media packet that was just placed.
 func (c *clock) isKey(random bool) bool {
-	if !random && c.dts-c.key < keyless {
+	limit := int64(keyless)
+	if c.keyed {
+		limit = rare
+	}
+	if !random && c.dts-c.key < limit {
 		return false
 	}
-	c.key = c.dts
+	c.key, c.keyed = c.dts, c.keyed || random
 	return true
 }
 

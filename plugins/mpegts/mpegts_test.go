@@ -260,12 +260,23 @@ func TestKeyless(t *testing.T) {
 	keys := 0
 	for frame := range int64(25 * 60) {
 		c.place(frame*3600, frame*3600)
-		if c.isKey(frame == 0) {
+		if c.isKey(false) {
 			keys++
 		}
 	}
-	if keys != 6 { // one at the start, then one each 10 s
-		t.Errorf("%d keys in a minute", keys)
+	if keys != 5 { // one each 10 s, the first after as long
+		t.Errorf("%d keys in a minute without a random access point", keys)
+	}
+	keys = 0
+	for frame := range int64(25 * 60) {
+		at := (60*25 + frame) * 3600
+		c.place(at, at)
+		if c.isKey(frame%(20*25) == 0) {
+			keys++
+		}
+	}
+	if keys != 3 { // the three that there are, 20 s apart
+		t.Errorf("%d keys in a minute with three random access points", keys)
 	}
 }
 

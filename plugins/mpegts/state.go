@@ -24,6 +24,7 @@ const (
 	bitMark
 	bitStarted
 	bitPending
+	bitKeyed
 )
 
 // fixedSize is the encoded size of all but header and demux, in bytes.
@@ -36,7 +37,7 @@ func (s *state) AppendState(b []byte) []byte {
 		return b
 	}
 	bits := flag(s.known, bitKnown) | flag(s.running, bitRunning) | flag(s.mark, bitMark) |
-		flag(s.clock.started, bitStarted) | flag(s.clock.pending, bitPending)
+		flag(s.clock.started, bitStarted) | flag(s.clock.pending, bitPending) | flag(s.clock.keyed, bitKeyed)
 	b = append(b, bits, 0, 0, 0)
 	b = binary.LittleEndian.AppendUint32(b, s.lost)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(s.header)))
@@ -64,7 +65,7 @@ func (s *state) ReadState(blob []byte) error {
 	}
 	bits := blob[0]
 	s.known, s.running, s.mark = bits&bitKnown != 0, bits&bitRunning != 0, bits&bitMark != 0
-	s.clock.started, s.clock.pending = bits&bitStarted != 0, bits&bitPending != 0
+	s.clock.started, s.clock.pending, s.clock.keyed = bits&bitStarted != 0, bits&bitPending != 0, bits&bitKeyed != 0
 	s.lost = binary.LittleEndian.Uint32(blob[4:])
 	s.clock.read(blob[12:])
 	s.header = append(s.header[:0], blob[fixedSize:fixedSize+int(n)]...)
