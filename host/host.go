@@ -51,6 +51,7 @@ type Server struct {
 	room      *session.Room
 	book      announce.Book
 	mu        sync.Mutex // held by whatever changes plugins or listeners
+	closing   bool       // the server drains
 	plugins   map[string]*loaded
 	listeners map[string]*listening
 	admin     *admin.Server
@@ -143,11 +144,21 @@ func (s *Server) endpoints(p *point.Point, authority, listener string, to *abi.E
 // Close drains the server: nobody joins any more, viewers get the end that their
 // protocol has for it and may finish until ctx ends.
 func (s *Server) Close(ctx context.Context) error {
+	// The lock is not held over the drain: whoever asks for the status meanwhile, a
+	// scrape of the metrics say, must get it, and the admin API waits for its askers.
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.closing = true
 	for _, l := range s.listeners {
-		l.stop()
+		if l.l != nil {
+			l.l.Stop()
+		}
 	}
+	s.mu.Unlock()
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now()
+	}
+	s.room.Drain(deadline)
 	for _, p := range s.room.Points() {
 		p.Close()
 	}

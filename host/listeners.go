@@ -50,7 +50,7 @@ func listenError(name string, err error) *ListenError {
 	e := &ListenError{Listener: name, Cause: err, Remedy: "see listeners." + name + " in the configuration"}
 	var bind *netio.BindError
 	if errors.As(err, &bind) {
-		e.Address = bind.Address
+		e.Address, e.Cause = bind.Address, bind
 	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

@@ -296,6 +296,9 @@ func (s *Server) renew(p *loaded) error {
 }
 
 func (s *Server) find(name string) (*loaded, error) {
+	if s.closing {
+		return nil, errors.New("the server is draining")
+	}
 	if p := s.plugins[name]; p != nil {
 		return p, nil
 	}

@@ -58,7 +58,9 @@ func (s *Server) listenerStatus(l *listening) admin.Listener {
 	st := admin.Listener{Name: l.config.Name, State: admin.ListenerDisabled, Outcomes: map[string]uint64{}, Plugins: s.pluginsOn(l.config.Name)}
 	switch {
 	case l.l != nil:
-		st.State = admin.ListenerOpen
+		if st.State = admin.ListenerOpen; s.closing {
+			st.State, st.Reason = admin.ListenerDisabled, "the server is draining"
+		}
 		for _, a := range l.l.Addrs() {
 			st.Addresses = append(st.Addresses, a.String())
 		}
@@ -112,7 +114,7 @@ func (s *Server) pluginStatus(p *loaded) admin.Plugin {
 	// A plugin that runs but cannot be reached is failed for those who use it.
 	for _, name := range p.config.Listeners {
 		if l := s.listeners[name]; l != nil && l.failed != nil && r.State.Phase == session.Running {
-			st.State, st.Reason = admin.PluginFailed, l.failed.Error()
+			st.State, st.Reason = admin.PluginFailed, strings.TrimSpace(codeText(l.failed.Code)+" its listener "+name+" is not open: "+l.failed.Cause.Error())
 		}
 	}
 	if f := r.LastFault; f != nil {
@@ -228,6 +230,12 @@ func (s *Server) Announce(on, format, authority string) (string, []byte, error) 
 
 // Ready is nil when each enabled plugin runs and each enabled listener is open.
 func (s *Server) Ready() error {
+	s.mu.Lock()
+	closing := s.closing
+	s.mu.Unlock()
+	if closing {
+		return errors.New("the server is draining")
+	}
 	var not []error
 	for _, l := range s.listenerList() {
 		if l.State == admin.ListenerFailed {

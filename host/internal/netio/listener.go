@@ -149,6 +149,10 @@ func (l *Listener) Addrs() []netip.AddrPort {
 func (l *Listener) Stats() Stats { return l.counts.snapshot() }
 
 // stop ends accepting and sniffing; what was handed over goes on.
+// Stop accepts no more connections. Those that are there, and requests under way, go
+// on until Shutdown or Close.
+func (l *Listener) Stop() { l.stop() }
+
 func (l *Listener) stop() {
 	l.stopOnce.Do(func() {
 		close(l.stopped)
