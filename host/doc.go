@@ -39,8 +39,8 @@
 //	        ─ session: reserve all that the verdicts need, then apply all, or refuse all
 //	        ─ ATTACH: point.Join, and the socket passes from netio to deliver
 //
-// From then on the viewer needs neither the plugin nor a goroutine. The plugin may crash, be reloaded or be disabled: its viewers play on, and only new
-// requests wait for the next instance. What a session must remember is an opaque blob that the session room holds, so the next instance, or the next
+// From then on the viewer needs neither the plugin nor a goroutine. The plugin may crash or be reloaded: its viewers play on, and only new requests wait
+// for the next instance. Disabling it ends its sessions, viewers included, with the end that their protocol has. What a session must remember is an opaque blob that the session room holds, so the next instance, or the next
 // version, goes on where the last one stopped.
 //
 // RATIONALE.md says why it is built so.

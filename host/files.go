@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/weir-media/weir/host/internal/session"
@@ -22,7 +23,7 @@ func (s *Server) openFile(path string) (session.File, error) {
 		}
 		return memoryFile{bytes.NewReader(sample.Demo())}, nil
 	}
-	f, err := os.Open(s.config.Path(path))
+	f, err := s.openBelow(path)
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +36,19 @@ func (s *Server) openFile(path string) (session.File, error) {
 		return nil, err
 	}
 	return diskFile{f, st.Size()}, nil
+}
+
+// openBelow opens a file that a grant names. A relative one must lie in the folder of
+// the configuration, links followed; an absolute one is the operator's word.
+func (s *Server) openBelow(path string) (*os.File, error) {
+	if filepath.IsAbs(path) {
+		return os.Open(path)
+	}
+	dir := s.config.Dir
+	if dir == "" {
+		dir = "."
+	}
+	return os.OpenInRoot(dir, path)
 }
 
 type memoryFile struct{ *bytes.Reader }

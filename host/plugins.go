@@ -51,6 +51,9 @@ func (s *Server) read(p config.Plugin) (module, error) {
 	if err != nil {
 		return module{}, fmt.Errorf("manifest: %w", err)
 	}
+	if len(m.Features.Required) > 0 { // this host offers none yet
+		return module{}, fmt.Errorf("manifest: features.required: this weir does not have %s; use a newer weir, or a plugin that does without", strings.Join(m.Features.Required, ", "))
+	}
 	if len(p.Config) > 0 || len(m.Config.JSON()) > 0 {
 		settings := p.Config
 		if settings == nil {
@@ -102,6 +105,7 @@ func grant(c config.Grant, m *manifest.Manifest) session.Grant {
 	if m.Asks(manifest.CapRead) {
 		g.Read = c.Read.Match
 	}
+	g.Documents = c.Documents && m.Asks(manifest.CapDocuments)
 	return g
 }
 
@@ -272,6 +276,9 @@ func (s *Server) renew(p *loaded) error {
 		return s.problem(p.config, err)
 	}
 	old := p.manifest
+	if old != nil && old.Name != m.manifest.Name {
+		return fmt.Errorf("the module is now plugin %q, not %q; give another plugin an entry of its own", m.manifest.Name, old.Name)
+	}
 	p.manifest = m.manifest
 	if _, err = s.tables(); err != nil {
 		p.manifest = old

@@ -219,5 +219,5 @@ type Package struct {
 	From       []byte
 	To         []byte
 	Generation uint64
-	Header     []byte // of From, up to MaxPointHeader; longer: use PieceHeader
+	Header     []byte // of From, up to 64 KiB; longer: use PieceHeader
 }

@@ -133,18 +133,11 @@ func (c *process) ended() bool {
 }
 
 // kill ends the client at once, as a crash would.
-func (c *process) kill() { c.signal(syscall.SIGKILL) }
-
-// interrupt lets the client end as a person would.
-func (c *process) interrupt() { c.signal(syscall.SIGINT) }
-
-func (c *process) signal(s syscall.Signal) {
+func (c *process) kill() {
 	if !c.ended() {
-		_ = syscall.Kill(-c.cmd.Process.Pid, s) // it may just have ended
+		_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) // it may just have ended
 	}
-	if s == syscall.SIGKILL {
-		<-c.done
-	}
+	<-c.done
 }
 
 // succeeded asserts exit status 0.

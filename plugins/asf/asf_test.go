@@ -258,19 +258,9 @@ func TestSendTimeFallsBack(t *testing.T) {
 func TestSmallPackets(t *testing.T) {
 	_, header, _ := cut(t, sample(t, pipe))
 	const size, count = 64, 2500
-	header = bytes.Clone(header)
-	props := header[bytes.Index(header, []byte{0xA1, 0xDC, 0xAB, 0x8C}):]
-	binary.LittleEndian.PutUint32(props[92:], size)
-	binary.LittleEndian.PutUint32(props[96:], size)
-	in := header
+	in := smallHeader(header, size)
 	for i := range uint32(count) {
-		p := make([]byte, size)
-		copy(p, []byte{0x82, 0, 0, 0x08, 0x5D, size - 28}) // ASF 5.2: one payload of one byte
-		binary.LittleEndian.PutUint32(p[6:], i)
-		p[12], p[18] = 0x81, 8
-		binary.LittleEndian.PutUint32(p[19:], 1)
-		binary.LittleEndian.PutUint32(p[23:], i+3100)
-		in = append(in, p...)
+		in = append(in, smallPacket(size, 1, i, i+3100)...)
 	}
 	r := newRig(t)
 	r.Send(&abi.Published{NextTime: 60e9})

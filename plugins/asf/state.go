@@ -33,8 +33,8 @@ type state struct {
 }
 
 // maxKept bounds the header that the state keeps for comparison, in bytes; a longer
-// one counts as incompatible with any other. Chosen: abi.MaxState less the fixed part.
-const maxKept = abi.MaxState - 256
+// one counts as incompatible with any other.
+const maxKept = abi.MaxState - fixedSize
 
 // fixedSize is the encoded size of all but the header, in bytes.
 const fixedSize = 4 + 4 + 2*8 + 8 + clockSize
@@ -44,6 +44,7 @@ const (
 	bitMark
 	bitStarted
 	bitPending
+	bitAgain
 )
 
 // AppendState packs the state: phase, bits, two spare bytes, then little-endian
@@ -52,7 +53,8 @@ func (s *state) AppendState(b []byte) []byte {
 	if s.phase == atHeader && !s.known && len(s.header) == 0 && s.clock == (clock{}) {
 		return b
 	}
-	bits := flag(s.known, bitKnown) | flag(s.mark, bitMark) | flag(s.clock.started, bitStarted) | flag(s.clock.pending, bitPending)
+	bits := flag(s.known, bitKnown) | flag(s.mark, bitMark) |
+		flag(s.clock.started, bitStarted) | flag(s.clock.pending, bitPending) | flag(s.clock.again, bitAgain)
 	b = append(b, byte(s.phase), bits, 0, 0)
 	b = binary.LittleEndian.AppendUint32(b, s.packetSize)
 	b = binary.LittleEndian.AppendUint64(b, s.video[0])
@@ -76,7 +78,7 @@ func (s *state) ReadState(blob []byte) error {
 	}
 	s.phase = phase(blob[0])
 	s.known, s.mark = blob[1]&bitKnown != 0, blob[1]&bitMark != 0
-	s.clock.started, s.clock.pending = blob[1]&bitStarted != 0, blob[1]&bitPending != 0
+	s.clock.started, s.clock.pending, s.clock.again = blob[1]&bitStarted != 0, blob[1]&bitPending != 0, blob[1]&bitAgain != 0
 	s.packetSize = binary.LittleEndian.Uint32(blob[4:])
 	s.video[0] = binary.LittleEndian.Uint64(blob[8:])
 	s.video[1] = binary.LittleEndian.Uint64(blob[16:])

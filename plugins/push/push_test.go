@@ -197,7 +197,7 @@ func TestRequestRefused(t *testing.T) {
 	}{
 		{request("nix", abi.PointUnknown), 404, "plugins.yaml"},
 		{busy, 409, `point "live" has a source already`},
-		{request("live", abi.PointDraining), 503, "weir point start live"},
+		{request("live", abi.PointDraining), 503, "push again once it runs"},
 		{setup, 501, "PushSetup"},
 	} {
 		r := newRig(t)

@@ -34,13 +34,13 @@ func (s *state) refused(e *abi.Refused, v *sdk.Verdicts) {
 			s.refuse(v, 400, bodyless)
 			return
 		}
-		s.refuse(v, 503, "point "+name+" is stopped"+because(e.Text)+"; start it with: weir point start "+string(s.point))
+		s.refuse(v, 503, "point "+name+" is stopped"+because(e.Text)+"; push again once it runs")
 	case abi.EBUSY:
-		s.refuse(v, 409, "point "+name+" has a source already, or is not fed by push"+because(e.Text)+"; stop that encoder first, or push to another point")
+		s.refuse(v, 409, "point "+name+" has a source already"+because(e.Text)+"; stop that encoder first, or push to another point")
 	case abi.ENOENT:
-		s.refuse(v, 404, "point "+name+" cannot be fed"+because(e.Text)+"; name a point whose source is push, and enable a plugin for this format")
+		s.refuse(v, 404, "point "+name+" cannot be fed"+because(e.Text)+"; name a point whose source is push")
 	case abi.EPERM:
-		s.refuse(v, 403, "pushing to point "+name+" is not granted"+because(e.Text)+"; grant it with publish: under plugins: push: in plugins.yaml")
+		s.refuse(v, 403, "pushing to point "+name+" is not granted"+because(e.Text)+"; in plugins.yaml the point needs source: push, and grant: publish: of plugin push must name it")
 	case abi.ELIMIT, abi.EAGAIN:
 		s.refuse(v, 503, "the server takes no further source now"+because(e.Text)+"; try again later")
 	case abi.ENOSYS:
@@ -56,7 +56,7 @@ func (s *state) stopped(e *abi.Stop, v *sdk.Verdicts) {
 	case abi.StopChild:
 		s.refuse(v, 400, "the stream cannot be used"+because(e.Text))
 	case abi.StopPoint:
-		s.refuse(v, 503, "point "+quoted(s.point)+" was stopped"+because(e.Text)+"; start it again with: weir point start "+string(s.point))
+		s.refuse(v, 503, "point "+quoted(s.point)+" was stopped"+because(e.Text)+"; push again once it runs")
 	case abi.StopDisabled:
 		s.refuse(v, 503, "pushing was disabled"+because(e.Text)+"; enable it with: weir plugin enable push")
 	default:

@@ -17,7 +17,7 @@ func (s *state) request(e *abi.HTTPRequest, v *sdk.Verdicts) {
 	case isSetup(&e.Fields):
 		s.refuse(v, 501, "push setup of Windows Media encoders (MS-WMHTTP PushSetup) is not spoken here; use an encoder that sends the stream with its first POST")
 	case p.State == abi.PointDraining:
-		s.refuse(v, 503, "point "+name+" is being stopped"+because(p.Reason)+"; start it again with: weir point start "+string(s.point))
+		s.refuse(v, 503, "point "+name+" is being stopped"+because(p.Reason)+"; push again once it runs")
 	case p.HasSource != 0:
 		s.refuse(v, 409, "point "+name+" has a source already; stop that encoder first, or push to another point")
 	default:

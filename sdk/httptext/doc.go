@@ -137,8 +137,15 @@ func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 // split cuts b at the first separator that stands outside quotes. Without one the rest
 // is nil.
 func split(b []byte, separator byte) (head, rest []byte) {
-	quote := bytes.IndexByte(b, '"')
-	if end := bytes.IndexByte(b, separator); quote < 0 || end >= 0 && end < quote {
+	// A quote is looked for only before the separator: a search of the whole rest for
+	// each part would make a list of separators quadratic.
+	end := bytes.IndexByte(b, separator)
+	before := b
+	if end >= 0 {
+		before = b[:end]
+	}
+	quote := bytes.IndexByte(before, '"')
+	if quote < 0 {
 		if end < 0 {
 			return b, nil
 		}

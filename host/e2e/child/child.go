@@ -157,7 +157,7 @@ func Root(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	for err == nil {
-		if _, err := os.Stat(filepath.Join(dir, "plugins.yaml")); err == nil {
+		if _, missing := os.Stat(filepath.Join(dir, "plugins.yaml")); missing == nil {
 			return dir
 		}
 		if dir == filepath.Dir(dir) {

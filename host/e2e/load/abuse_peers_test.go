@@ -62,7 +62,7 @@ func (x *siege) pipelined(t *testing.T) {
 		"huge chunk":              "POST /" + spare(1) + " HTTP/1.1\r\nHost: weir.test\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nabc\r\n",
 		"negative length":         "POST /" + spare(2) + " HTTP/1.1\r\nHost: weir.test\r\nContent-Length: -1\r\n\r\n",
 	} {
-		answer, err := x.talk([]byte(text), finished)
+		answer, err = x.talk([]byte(text), finished)
 		if err == nil {
 			_, err = responses(answer)
 		}

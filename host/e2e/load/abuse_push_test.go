@@ -135,8 +135,11 @@ func (x *siege) busy(t *testing.T) {
 			return err
 		}
 		all, err := responses(answer)
-		if err != nil || len(all) > 1 || len(all) == 1 && all[0] != 409 {
-			return fmt.Errorf("answer %.300q, %v", answer, err)
+		if err != nil {
+			return fmt.Errorf("answer %.300q: %w", answer, err)
+		}
+		if len(all) > 1 || len(all) == 1 && all[0] != 409 {
+			return fmt.Errorf("answer %.300q", answer)
 		}
 		return nil
 	})

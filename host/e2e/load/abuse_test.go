@@ -98,7 +98,7 @@ func (x *siege) talk(b []byte, how parting) ([]byte, error) {
 	defer c.Close()
 	conn := c.(*net.TCPConn)
 	_ = conn.SetDeadline(time.Now().Add(patience))
-	if _, err := conn.Write(b); err != nil && !gone(err) {
+	if _, err = conn.Write(b); err != nil && !gone(err) {
 		return nil, err
 	}
 	switch how {

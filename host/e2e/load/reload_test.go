@@ -115,15 +115,16 @@ func variant(t *testing.T, file, was, now string) []byte {
 	copied, overlay, out := filepath.Join(elsewhere, file), filepath.Join(elsewhere, "overlay.json"), filepath.Join(elsewhere, "plugin.wasm")
 	text, _ := json.Marshal(map[string]any{"Replace": map[string]string{name: copied}})
 	for path, b := range map[string][]byte{copied: bytes.ReplaceAll(source, []byte(was), []byte(now)), overlay: text} {
-		if err := os.WriteFile(path, b, 0o600); err != nil {
+		if err = os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	cmd := exec.Command("go", "build", "-overlay", overlay, "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, ".")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
-	if b, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, b)
+	said, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("build: %v\n%s", err, said)
 	}
 	code, err := os.ReadFile(out)
 	if err != nil {
@@ -155,7 +156,7 @@ func exchange(at, text string) (answer string, err error) {
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(patience))
-	if _, err := io.WriteString(conn, text); err != nil {
+	if _, err = io.WriteString(conn, text); err != nil {
 		return "", fmt.Errorf("write: %w", err)
 	}
 	b, err := io.ReadAll(conn)

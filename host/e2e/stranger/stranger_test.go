@@ -83,8 +83,8 @@ func (b *bench) newPlugin(name string) steps {
 	var lines []string
 	said := b.run("weir plugin new " + name)
 	for line := range strings.Lines(said) {
-		if line, ok := strings.CutPrefix(line, "  "); ok {
-			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		if step, ok := strings.CutPrefix(line, "  "); ok {
+			lines = append(lines, strings.TrimSuffix(step, "\n"))
 		}
 	}
 	if len(lines) != 5 {

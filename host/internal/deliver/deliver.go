@@ -70,7 +70,7 @@ type Attach struct {
 	Cursor stream.Cursor // of Log; its header counts as sent with Head
 
 	OnLag    LagRule
-	MaxLag   time.Duration // media time; 0: only the log's window bounds it
+	MaxLag   time.Duration // media time, as Cursor.Lag counts it; 0: only the log's window bounds it
 	OnChange Rule          // the next packet has another header
 	OnEnd    Rule          // the log has ended
 	Hold     bool          // send Head and what is written, no packets before Resume
@@ -84,7 +84,8 @@ type Sink interface {
 	// Readable hands over input from the peer; b is valid during the call.
 	Readable(b []byte)
 	// Held says that a rule of mode Event holds the viewer, with HeaderChange or
-	// SourceEnd. Writes that follow are sent after the rule's bytes.
+	// SourceEnd, or that Hold does, with Detached. Writes that follow are sent after
+	// the rule's bytes.
 	Held(why Reason)
 	// Detached is called once, last. Unless the reason is Detached the socket is
 	// closed when it returns; with Detached the socket belongs to the caller of

@@ -99,7 +99,12 @@ func (s *sink) Readable(b []byte) {
 	}
 }
 
-func (s *sink) Held(why Reason) { s.held <- why }
+func (s *sink) Held(why Reason) {
+	select {
+	case s.held <- why:
+	default: // nobody asks about so many
+	}
+}
 
 func (s *sink) Detached(st Stats, why Reason) {
 	s.mu.Lock()

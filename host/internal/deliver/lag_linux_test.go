@@ -91,6 +91,33 @@ func TestBurstIsNoLag(t *testing.T) {
 	}
 }
 
+// TestJumpIsNoLag has timestamps jump by more than the bound while the viewer keeps up:
+// the packet before the jump is sent too, and the viewer stays.
+func TestJumpIsNoLag(t *testing.T) {
+	for name, rule := range map[string]LagRule{"skip": LagSkip, "drop": LagDrop} {
+		t.Run(name, func(t *testing.T) {
+			s := &script{log: stream.New(stream.Options{})}
+			p := newPool(t, Options{Workers: 1, Latency: 50 * time.Millisecond})
+			fd, peer := link(t)
+			v, err := p.Attach(Attach{FD: fd, Log: s.log, Cursor: s.log.Cursor(stream.Start{}), OnLag: rule, MaxLag: 5 * time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.put(100, media.Key)
+			wantBytes(t, peer, s.bytes(0, 1, 100))
+			s.put(100, 0)
+			s.log.Append(media.Packet{DTS: 15_040 * ms, Flags: media.Key}, sealedPacket(nil, 2, 100))
+			if st := v.Stats(); st.LagTime > media.Time(2*time.Second) {
+				t.Errorf("a lag of %v", st.LagTime)
+			}
+			wantBytes(t, peer, s.bytes(1, 3, 100))
+			if st := p.Stats(); st.Viewers != 1 || st.DroppedPackets > 0 {
+				t.Errorf("stats %+v", st)
+			}
+		})
+	}
+}
+
 func TestStoppedReaderIsClosed(t *testing.T) {
 	p := newPool(t, Options{Workers: 1, Latency: quick, Stall: time.Millisecond})
 	s := &script{log: stream.New(stream.Options{})}

@@ -113,7 +113,7 @@ type Stats struct {
 	Packets        uint64     // sent whole
 	Sends          uint64     // system calls that took bytes
 	DroppedPackets uint64     // left out because of lag
-	LagTime        media.Time // behind the newest packet
+	LagTime        media.Time // behind the newest packet, as Cursor.Lag counts it
 	LagBytes       int
 	Since          time.Time // of Attach
 }

@@ -75,7 +75,7 @@ func TestEndRules(t *testing.T) {
 }
 
 func TestHoldAndResume(t *testing.T) {
-	s, v, _, peer := setup(t, Attach{Hold: true})
+	s, v, k, peer := setup(t, Attach{Hold: true})
 	s.put(10, 0)
 	if err := v.Write([]byte("reply")); err != nil {
 		t.Fatal(err)
@@ -84,6 +84,7 @@ func TestHoldAndResume(t *testing.T) {
 	v.Resume()
 	wantBytes(t, peer, s.bytes(0, 1, 10))
 	v.Hold()
+	k.wantHeld(t, Detached)
 	_ = v.Write([]byte("held"))
 	wantBytes(t, peer, []byte("held"))
 	s.put(10, 0)

@@ -43,6 +43,10 @@ func (w *worker) serve(v *Viewer, now time.Duration) {
 		w.setBlocked(v, true, now)
 	case onHold:
 		v.feed.setAside(v)
+		if v.state.asked && v.sink != nil {
+			v.sink.Held(Detached)
+		}
+		v.state.asked = false
 	}
 }
 
@@ -147,7 +151,7 @@ func (v *Viewer) resume() {
 		v.state.turned = false
 		v.cursor.TakeHeader()
 	}
-	v.state.held = false
+	v.state.held, v.state.asked = false, false
 }
 
 // change goes over to another log.
@@ -156,7 +160,7 @@ func (v *Viewer) change() {
 	s.sent += v.cursor.Sent()
 	s.skipped += v.cursor.Skipped()
 	l := s.next
-	s.next, s.held, s.turned, s.ended = nil, false, false, false
+	s.next, s.held, s.asked, s.turned, s.ended = nil, false, false, false, false
 	v.cursor = l.cursor
 	_, v.rules.grace, _ = v.cursor.Lag()
 	v.worker.leave(v)

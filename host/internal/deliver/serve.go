@@ -25,7 +25,7 @@ func (w *worker) apply(l *letter, now time.Duration) {
 		v.out.add(l.bytes)
 		v.out.owed += len(l.bytes)
 	case orderHold:
-		v.state.held = true
+		v.state.held, v.state.asked = true, true
 	case orderResume:
 		v.resume()
 	case orderSwitch:
@@ -117,7 +117,7 @@ func (w *worker) note(v *Viewer) {
 		c.missed.Store(skipped)
 		w.totals.dropped.Add(skipped - old)
 	}
-	at, dts := v.cursor.Place()
+	at, run := v.cursor.Place()
 	c.at.Store(at)
-	c.dts.Store(int64(dts))
+	c.run.Store(int64(run))
 }

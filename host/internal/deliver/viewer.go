@@ -44,6 +44,7 @@ type rules struct {
 // state is where the viewer stands; only its worker uses it.
 type state struct {
 	held    bool          // send no packets
+	asked   bool          // held by Hold, of which the sink is not told yet
 	turned  bool          // held by a header change
 	ended   bool          // the rule for the log's end was carried out
 	blocked bool          // the socket is full
@@ -80,7 +81,7 @@ type counts struct {
 	log                           atomic.Pointer[stream.Log] // nil once gone
 	bytes, packets, sends, missed atomic.Uint64
 	at                            atomic.Uint64 // cursor's place in bytes
-	dts                           atomic.Int64  // and in media time
+	run                           atomic.Int64  // and in media time
 	since                         time.Time
 }
 
@@ -98,9 +99,9 @@ func newViewer(w *worker, a Attach) *Viewer {
 	v.state.held = a.Hold
 	v.count.log.Store(a.Log)
 	v.count.since = time.Now()
-	at, dts := v.cursor.Place()
+	at, run := v.cursor.Place()
 	v.count.at.Store(at)
-	v.count.dts.Store(int64(dts))
+	v.count.run.Store(int64(run))
 	return v
 }
 
@@ -126,7 +127,8 @@ func (v *Viewer) Write(b []byte) error {
 	return v.post(&letter{order: orderWrite, bytes: bytes.Clone(b)})
 }
 
-// Hold stops packets at the next boundary. Writes are still sent.
+// Hold stops packets at the next boundary, which Sink.Held tells of with Detached.
+// Writes are still sent.
 func (v *Viewer) Hold() { _ = v.post(&letter{order: orderHold}) }
 
 // Resume ends a hold. If a header change held the viewer, its new header counts as
@@ -159,10 +161,10 @@ func (v *Viewer) Stats() Stats {
 		DroppedPackets: c.missed.Load(), Since: c.since,
 	}
 	if l := c.log.Load(); l != nil {
-		at, dts := c.at.Load(), media.Time(c.dts.Load())
+		at, run := c.at.Load(), media.Time(c.run.Load())
 		if end := l.Written(); end > at {
 			s.LagBytes = int(end - at)
-			s.LagTime = max(0, l.LastDTS()-dts)
+			s.LagTime = max(0, l.Length()-run)
 		}
 	}
 	return s

@@ -3,10 +3,12 @@ package session
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/media"
+	"github.com/weir-media/weir/host/internal/netio"
 	"github.com/weir-media/weir/host/internal/point"
 )
 
@@ -119,7 +121,17 @@ func (b *batch) commitResponse(raw abi.Raw) {
 		b.s.links.x.head = &a // the viewer's head; ATTACH follows
 		return
 	}
+	b.s.logRefusal(a)
 	b.s.links.x.answer(a)
+}
+
+// logRefusal leaves a trace of an encoder that was turned away, since most encoders
+// show no answer to the person who runs them.
+func (s *Session) logRefusal(a answer) {
+	if x := s.links.x; a.status >= http.StatusBadRequest && x.x != nil && x.x.BodyKind() != netio.BodyNone {
+		text, _, _ := strings.Cut(string(a.body), "\n")
+		s.r.log.Warn("encoder refused", "point", s.on, "peer", s.name, "status", a.status, "why", text)
+	}
 }
 
 func (b *batch) commitMedia(raw abi.Raw) {
@@ -190,7 +202,9 @@ func (b *batch) commitSmall(raw abi.Raw) {
 		s.closeConn(rest.close.Conn, rest.close.Mode, string(rest.close.Reason))
 	case abi.OpMetric:
 		_ = b.decode(raw, &rest.metric)
-		s.r.room.metrics.Custom(s.r.name, string(rest.metric.Name), rest.metric.Delta)
+		name := string(rest.metric.Name)
+		b.seen.metrics = slices.DeleteFunc(b.seen.metrics, func(n string) bool { return n == name }) // its series exists from now on
+		s.r.room.metrics.Custom(s.r.name, name, rest.metric.Delta)
 	}
 }
 

@@ -38,9 +38,7 @@ func (r *Runner) dispatch(postsFirst bool) bool {
 	}
 	if !r.ensureInstance() {
 		for _, s := range batch {
-			if !s.inbox.over.Load() {
-				r.end(s, "plugin_failed")
-			}
+			r.hold(s)
 		}
 		return true
 	}
@@ -78,7 +76,7 @@ func (r *Runner) build(batch []*Session) []*Session {
 	sc.w.Reset(sc.frame[:r.inst.Inbox()])
 	taken, weight := sc.taken[:0], 0
 	for _, s := range batch {
-		if len(taken) == abi.MaxFrameEvents || weight >= maxWeight {
+		if len(taken) == abi.MaxFrameEvents || weight >= maxWeight || s.solo && len(taken) > 0 {
 			r.markReady(s)
 			continue
 		}
@@ -103,6 +101,9 @@ func (r *Runner) build(batch []*Session) []*Session {
 			continue
 		}
 		taken = append(taken, s)
+		if s.solo {
+			weight = maxWeight // nobody else in this frame
+		}
 	}
 	sc.taken = taken
 	return taken
@@ -143,8 +144,9 @@ func (r *Runner) put(s *Session) error {
 }
 
 // run calls the plugin with the frame. When the call faults, each session's event is
-// tried alone on a fresh instance, so that only the guilty one pays.
-func (r *Runner) run(taken []*Session) {
+// tried alone on a fresh instance, so that only the guilty one pays. It reports whether
+// a fault was told of.
+func (r *Runner) run(taken []*Session) bool {
 	verdicts, fault := r.call(r.scratch.w.Bytes(), taken)
 	if fault == nil {
 		fault = r.collect(verdicts, taken)
@@ -152,21 +154,59 @@ func (r *Runner) run(taken []*Session) {
 	if fault == nil {
 		for i, s := range taken {
 			s.late = false
+			batch := r.scratch.verdict.of(i)
+			if s.solo = len(taken) > 1 && r.crowdedOut(s, batch); s.solo {
+				continue
+			}
 			s.take()
-			r.answer(s, r.scratch.verdict.of(i))
+			r.answer(s, batch)
 		}
-		return
+		return false
 	}
 	r.discard(fault)
 	if len(taken) == 1 && !r.pardons(taken[0], fault) {
 		r.guilty(taken[0], fault)
-		return
+		return true
 	}
-	r.alone(append([]*Session(nil), taken...))
+	if len(taken) == 1 {
+		return r.alone([]*Session{taken[0]})
+	}
+	for _, s := range taken {
+		s.late = s.late || fault.Kind == plugin.Deadline // alone is the second try
+	}
+	if r.alone(append([]*Session(nil), taken...)) {
+		return true
+	}
+	r.unexplained(fault, len(taken))
+	return true
+}
+
+// unexplained tells of a frame's fault that none of its events brings alone.
+func (r *Runner) unexplained(f *plugin.Fault, events int) {
+	r.counts.faults.Add(1)
+	r.counts.lastFault.Store(&FaultReport{At: r.room.now(), Fault: f})
+	r.room.metrics.Faulted(r.name, f.Kind.String())
+	r.log.Error("plugin fault; no session alone repeats it", "kind", f.Kind.String(), "events", events, "fault", f.Error())
+	r.log.Debug("plugin fault in full", "fault", fmt.Sprintf("%+v", f))
+}
+
+// crowdedOut reports whether a session of a frame of several may have found no room for
+// its verdicts, since the others filled the outbox: it is then told the same again in a
+// frame of its own, so that no answer depends on how events were batched.
+func (r *Runner) crowdedOut(s *Session, batch []abi.Raw) bool {
+	switch {
+	case len(batch) == 0:
+		return s.cur.from == fromInput && s.cur.input.kind == input
+	case len(batch) == 1 && batch[0].Op == abi.OpFail:
+		f := &r.scratch.rec.rest.fail
+		return r.scratch.reader.Decode(batch[0], f) == nil && f.Code == abi.ETOOBIG
+	}
+	return false
 }
 
 // pardons reports whether a session's event is tried once more on a fresh instance: it
-// ran out of time, which on a busy machine happens to the innocent too.
+// ran out of time, which on a busy machine happens to the innocent too. An event whose
+// frame did so before has been tried twice already.
 func (r *Runner) pardons(s *Session, f *plugin.Fault) bool {
 	if f.Kind != plugin.Deadline || s.late {
 		return false
@@ -177,20 +217,23 @@ func (r *Runner) pardons(s *Session, f *plugin.Fault) bool {
 	return true
 }
 
-// alone tries each session's event by itself.
-func (r *Runner) alone(suspects []*Session) {
+// alone tries each session's event by itself. It reports whether one brought a fault,
+// or the plugin did not start again, which is told of too.
+func (r *Runner) alone(suspects []*Session) (told bool) {
 	for _, s := range suspects {
 		if s.inbox.over.Load() {
 			continue
 		}
 		if !r.ensureInstance() {
-			r.end(s, "plugin_failed")
+			r.hold(s)
+			told = true
 			continue
 		}
-		if one := r.build([]*Session{s}); len(one) == 1 {
-			r.run([]*Session{s})
+		if one := r.build([]*Session{s}); len(one) == 1 && r.run([]*Session{s}) {
+			told = true
 		}
 	}
+	return told
 }
 
 func (r *Runner) call(frame []byte, taken []*Session) ([]byte, *plugin.Fault) {
@@ -242,11 +285,16 @@ func (r *Runner) guilty(s *Session, f *plugin.Fault) {
 	r.log.Error("plugin fault", "kind", f.Kind.String(), "session", s.id, "peer", s.name, "point", s.on, "fault", f.Error())
 	r.log.Debug("plugin fault in full", "fault", fmt.Sprintf("%+v", f))
 	r.room.event("fault", r.name, s, f.Error())
+	s.late = false
 	if s.cur.event.Op() == abi.OpPackets && s.links.pack.forgive() {
 		return
 	}
+	during := s.cur.event.Op()
 	s.take()
 	r.end(s, "fault_"+f.Kind.String())
+	if s.kind == kindPackager {
+		r.replacePackager(s, during)
+	}
 }
 
 // answer applies one session's batch.

@@ -32,7 +32,7 @@ func (room *Room) Announcement(format, name, authority, listener string) (mediaT
 	}
 	r := room.announcer(format)
 	if r == nil {
-		return "", nil, fmt.Errorf("announce %s: no running plugin writes it; known formats: %s", format, strings.Join(room.formats(), ", "))
+		return "", nil, fmt.Errorf("announce %s: no running plugin writes it that is granted documents; known formats: %s", format, strings.Join(room.formats(), ", "))
 	}
 	a := r.announce(format, p, authority, listener)
 	return a.Type, a.Body, a.Err
@@ -40,7 +40,7 @@ func (room *Room) Announcement(format, name, authority, listener string) (mediaT
 
 func (room *Room) announcer(format string) *Runner {
 	for _, r := range room.Runners() {
-		if g := r.Generation(); g != nil && r.State().Phase == Running {
+		if g := r.Generation(); g != nil && r.State().Phase == Running && r.grant.Load().Documents {
 			for _, d := range g.Manifest().Documents {
 				if d.Format == format {
 					return r
@@ -86,6 +86,10 @@ func (f *Front) serveDocument(x *netio.Exchange, r *Runner, m manifest.Match) {
 	p := f.room.point(m.Point)
 	if p == nil {
 		respond(x, textAnswer(http.StatusNotFound, fmt.Sprintf("there is no point %q on this server", m.Point)))
+		return
+	}
+	if !r.grant.Load().Documents {
+		respond(x, textAnswer(http.StatusForbidden, "documents are not granted to plugin "+r.name+" in plugins.yaml (grant: documents)"))
 		return
 	}
 	a := r.announce(m.Document, p, x.Request.Host, x.Listener)

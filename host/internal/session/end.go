@@ -17,6 +17,8 @@ func (r *Runner) endAs(s *Session, mode abi.CloseMode, reason, text string) {
 		return
 	}
 	s.inbox.over.Store(true)
+	r.open.Add(-1)
+	r.forgetBody(s.links.x)
 	delete(r.sessions, s.id)
 	for id, t := range s.timers {
 		r.timers.cancel(t)

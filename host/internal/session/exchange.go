@@ -21,6 +21,7 @@ type exchange struct {
 	over bool
 	done chan struct{}
 
+	body  bool   // accepted and not published; the runner counts it
 	left  bool   // the peer has ended its side of the connection; the runner's
 	timer uint64 // ends an exchange that its plugin leaves unanswered
 }
@@ -106,6 +107,11 @@ func (x *exchange) accept(s *Session) {
 		s.r.end(s, "peer_closed")
 		return
 	}
+	if !s.r.takeBody(x) {
+		x.answer(busy("the plugin " + s.r.name + " takes no more uploads at present"))
+		s.r.end(s, "answered")
+		return
+	}
 	if err := x.conn.Continue(); err != nil {
 		s.r.end(s, "peer_closed")
 		return
@@ -114,29 +120,38 @@ func (x *exchange) accept(s *Session) {
 	c.net = x.conn
 	c.in = newInlet(s.markReady)
 	from, in := c.net, c.in // c is the runner's
-	s.r.room.readers.Go(func() { pump(&patient{from}, in) })
+	limit := s.r.room.silence(s.on)
+	s.r.room.readers.Go(func() { pump(&patient{from, limit}, in) })
 }
 
 // readSize is how much one read asks for (chosen: a fast encoder's 5 ms).
 const readSize = 64 << 10
 
-// pump reads a connection into an inlet until its end.
-// sourceSilence is how long an encoder may send nothing before it counts as gone
-// (chosen: twice the default grace, far above any pause of a live encoder; a network
-// that has vanished would else hold the point until TCP gives up).
-const sourceSilence = time.Minute
+// silence is how long the encoder of a point may send nothing before it counts as gone:
+// as long as viewers would wait for the next, within bounds.
+func (room *Room) silence(name string) time.Duration {
+	most := room.limits.mostSilence
+	if p := room.point(name); p != nil {
+		return min(most, max(p.Options().Grace, room.limits.leastSilence))
+	}
+	return most
+}
 
 // patient reads a connection whose peer must not fall silent.
-type patient struct{ c *netio.Conn }
+type patient struct {
+	c     *netio.Conn
+	limit time.Duration
+}
 
-// Read waits for input no longer than sourceSilence.
+// Read waits for input no longer than the limit.
 func (p *patient) Read(b []byte) (int, error) {
-	if err := p.c.SetReadDeadline(time.Now().Add(sourceSilence)); err != nil {
+	if err := p.c.SetReadDeadline(time.Now().Add(p.limit)); err != nil {
 		return 0, err
 	}
 	return p.c.Read(b)
 }
 
+// pump reads a connection into an inlet until its end.
 func pump(from io.Reader, in *inlet) {
 	b := make([]byte, readSize)
 	for {

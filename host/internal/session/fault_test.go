@@ -110,22 +110,6 @@ func twist(raw abi.Raw) abi.Raw {
 	return raw
 }
 
-// waitReady waits until so many sessions wait for their turn.
-func (r *rig) waitReady(runner *Runner, n int) {
-	r.t.Helper()
-	for {
-		runner.mail.mu.Lock()
-		ready := len(runner.mail.ready)
-		runner.mail.mu.Unlock()
-		if ready >= n {
-			return
-		}
-		if r.t.Context().Err() != nil {
-			r.t.Fatal("the sessions did not become ready")
-		}
-	}
-}
-
 // TestThreeRefusalsEnd: a session whose apologies are refused too is ended.
 func TestThreeRefusalsEnd(t *testing.T) {
 	r := newRig(t, true)
@@ -328,11 +312,7 @@ func TestFormatFault(t *testing.T) {
 	})
 	conn := r.dial(r.listen(), "POST /live HTTP/1.1\nHost: x\nContent-Length: 100000\n\n")
 	_, _ = conn.Write(toyFile(3))
-	for r.points["live"].Snapshot().State != point.Live {
-		if t.Context().Err() != nil {
-			t.Fatal("not live")
-		}
-	}
+	until(t, "not live", func() bool { return r.points["live"].Snapshot().State == point.Live })
 	_, _ = conn.Write([]byte("ruin"))
 	if got := seen.wait(t, "stop"); got != fmt.Sprintf("stop %d", abi.StopChild) {
 		t.Error(got)
@@ -349,11 +329,7 @@ func TestFormatFault(t *testing.T) {
 	}
 	conn = r.dial(r.listen(), "POST /live HTTP/1.1\nHost: x\nContent-Length: 100000\n\n")
 	_, _ = conn.Write(toyFile(3))
-	for !r.points["live"].Snapshot().HasSource {
-		if t.Context().Err() != nil {
-			t.Fatal("nobody may push any more")
-		}
-	}
+	until(t, "nobody may push any more", func() bool { return r.points["live"].Snapshot().HasSource })
 }
 
 // TestPushEndsInOrder: END comes to the one that speaks with the encoder when all of the

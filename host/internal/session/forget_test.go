@@ -1,6 +1,7 @@
 package session
 
 import (
+	"fmt"
 	"runtime"
 	"testing"
 	"time"
@@ -66,18 +67,40 @@ func TestCancelledTimersHoldNothing(t *testing.T) {
 
 // TestViewerHoldsNoRequest: what a viewer asked with is freed when it is attached.
 func TestViewerHoldsNoRequest(t *testing.T) {
-	x := &exchange{over: true}
-	if x.canAccept() || x.isOpen() {
-		t.Error("an exchange without its request can still be answered")
-	}
-	x.answer(answer{})
-	x.abandon()
-	s := &Session{r: &Runner{}}
-	s.enqueue(&abi.HTTPRequest{})
-	if !s.peek() || s.cur.from != fromQueue {
-		t.Fatal("no event")
-	}
-	if s.take(); s.inbox.queue != nil {
-		t.Error("the queue holds an event that was taken")
-	}
+	r := newRig(t, true, point.Options{Name: "live"})
+	seen := newRecorder()
+	runner := r.add(sinnerYAML, func(_ *memo, e abi.Record, v *sdk.Verdicts) error {
+		seen.add(e.Op().String())
+		if _, ok := e.(*abi.HTTPRequest); ok {
+			v.Respond(200, 0, nil, nil)
+			v.Attach(abi.Attach{Conn: 1, Point: []byte("live"), Rendition: []byte("toy"), Mode: abi.StartKey}, nil)
+		}
+		return nil
+	})
+	r.fill("live")
+	r.dial(r.listen(), fmt.Sprintf(request, "live"))
+	seen.wait(t, "ATTACHED")
+	runner.do(func() {
+		if len(runner.sessions) != 1 {
+			t.Errorf("%d sessions", len(runner.sessions))
+		}
+		for _, s := range runner.sessions {
+			x := s.links.x
+			if s.links.view == nil || x == nil {
+				t.Error("no viewer is attached")
+				return
+			}
+			if x.x != nil || x.conn != nil || x.head != nil || x.out != nil {
+				t.Error("the viewer holds its request")
+			}
+			if x.canAccept() || x.isOpen() {
+				t.Error("an exchange without its request can still be answered")
+			}
+			if s.inbox.queue != nil {
+				t.Error("the queue holds an event that was taken")
+			}
+			x.answer(answer{})
+			x.abandon()
+		}
+	})
 }

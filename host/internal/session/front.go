@@ -39,6 +39,10 @@ func (f *Front) ServeRaw(c *netio.Conn, plugin string) {
 		c.Close()
 		return
 	}
+	if !r.hasRoom(c.Remote().String()) {
+		c.Close()
+		return
+	}
 	s := r.newSession(kindRaw, c.Remote().String())
 	in := newInlet(s.markReady)
 	s.conns = []*conn{{number: 1, in: in, net: c}}
@@ -61,9 +65,12 @@ func (f *Front) ServeExchange(x *netio.Exchange) {
 		if st.Reason != "" && st.Phase != Failed {
 			text += ": " + st.Reason
 		}
-		h := http.Header{"Retry-After": {"5"}}
-		respond(x, withHeader(textAnswer(http.StatusServiceUnavailable, text), h))
+		respond(x, busy(text))
 		f.room.log.Info("request refused", "plugin", r.name, "phase", string(st.Phase), "peer", x.Remote.String(), "method", q.Method, "path", q.URL.Path)
+		return
+	}
+	if !r.hasRoom(x.Remote.String()) {
+		respond(x, busy("the plugin "+r.name+" has as many sessions as it may have"))
 		return
 	}
 	if m.Document != "" {

@@ -5,9 +5,10 @@ import "path"
 // Grant is what plugins.yaml allows a plugin, already cut down to what its manifest
 // asks. A nil function allows nothing.
 type Grant struct {
-	Attach  func(point string) bool // may its viewers be attached to the point?
-	Publish func(point string) bool // may it feed the point?
-	Read    func(file string) bool  // may it read the file, a path below the configuration's folder?
+	Attach    func(point string) bool // may its viewers be attached to the point?
+	Publish   func(point string) bool // may it feed the point?
+	Documents bool                    // may it answer for documents?
+	Read      func(file string) bool  // may it read the file, a path below the configuration's folder?
 }
 
 func (g Grant) attaches(point string) bool  { return g.Attach != nil && g.Attach(point) }

@@ -44,7 +44,7 @@ func (r *Runner) ensureInstance() bool {
 		r.noteStart(fault)
 		r.setState(Failed, fmt.Sprintf("%v; tried again in %v", fault, r.retry.wait))
 		r.log.Error("plugin does not start", "fault", fault.Error(), "again_in", r.retry.wait)
-		r.post(func() { r.endAll("plugin_failed") })
+		r.post(r.holdAll)
 		r.timers.add(now.Add(r.retry.wait), func() { r.recover() })
 		return false
 	}
@@ -64,12 +64,39 @@ func (r *Runner) noteStart(fault *plugin.Fault) {
 	r.room.metrics.Faulted(r.name, fault.Kind.String())
 }
 
+// holdAll ends the sessions that somebody waits for an answer of, while their plugin
+// does not start. All others wait for its recovery with their events. Runner.
+func (r *Runner) holdAll() {
+	for _, s := range r.sessions {
+		r.hold(s)
+	}
+}
+
+// hold keeps a session over its plugin's back-off, or ends it when its peer would wait
+// for an answer. Runner.
+func (r *Runner) hold(s *Session) {
+	l := &s.links
+	isWaiting := l.x != nil && l.x.canAccept() && l.view == nil
+	if r.inst == nil && (isWaiting || l.answer != nil) {
+		r.end(s, "plugin_failed")
+	}
+}
+
+// awaken has all sessions told what came while there was no instance. Runner.
+func (r *Runner) awaken() {
+	for _, s := range r.sessions {
+		r.markReady(s)
+	}
+}
+
 // recover tries a failed plugin again.
 func (r *Runner) recover() {
 	if r.State().Phase == Failed && r.ensureInstance() {
 		r.setState(Running, "")
 		r.log.Info("plugin runs again")
+		r.awaken()
 		r.room.packageAll(r)
+		r.room.StartSources()
 	}
 }
 

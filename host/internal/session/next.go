@@ -8,6 +8,9 @@ import (
 // peek chooses the session's next event and leaves it in s.cur. Nothing is taken yet:
 // an event whose call fails is chosen again.
 func (s *Session) peek() bool {
+	if s.cur.point != nil {
+		s.noteChanged(s.cur.point) // its POINT was not answered
+	}
 	s.cur = current{}
 	if s.inbox.over.Load() {
 		return false
@@ -24,7 +27,8 @@ func (s *Session) peekQueue() bool {
 	}
 	for _, p := range s.links.watched {
 		if s.inbox.points[p] {
-			s.cur = current{event: &abi.Point{Summary: summarize(p, p.Name(), true)}, from: fromPoint}
+			delete(s.inbox.points, p) // what changes from now on is told by another
+			s.cur = current{event: &abi.Point{Summary: summarize(p, p.Name(), true)}, from: fromPoint, point: p}
 			return true
 		}
 	}
@@ -80,13 +84,7 @@ func (s *Session) take() {
 		}
 		s.inbox.mu.Unlock()
 	case fromPoint:
-		s.inbox.mu.Lock()
-		for _, p := range s.links.watched {
-			if p.Name() == string(s.cur.event.(*abi.Point).Summary.Name) {
-				delete(s.inbox.points, p)
-			}
-		}
-		s.inbox.mu.Unlock()
+		s.cur.point = nil
 	case fromInput:
 		s.cur.conn.in.delivered(s.cur.input)
 	case fromPackets, fromHeader:

@@ -11,7 +11,10 @@ import (
 const (
 	maxNotes     = 128      // packets that one PACKETS brings (chosen)
 	maxNoteBytes = 64 << 10 // of payload and notes in one PACKETS (chosen)
-	maxForgiven  = 16       // faults in a row that a packager survives (chosen: finding one packet among maxNotes takes half of them)
+	// maxPackageHeader is the longest header that PACKAGE brings whole: the longest that
+	// fits into one $H chunk (MS-WMSP 2.2.3.1.1).
+	maxPackageHeader = 64 << 10
+	maxForgiven      = 16 // faults in a row that a packager survives (chosen: finding one packet among maxNotes takes half of them)
 )
 
 // packing is a packager's work: it reads one rendition and writes another.
@@ -29,11 +32,19 @@ type packing struct {
 	notes   abi.Packets   // reused for each PACKETS
 	faults  int
 	begun   bool
+	retry   backoff // of those that this one has replaced
 }
 
 // startPackager has the runner's plugin make rendition k.To of from. It may be called
 // by any goroutine.
 func (r *Runner) startPackager(p *point.Point, from *point.Rendition, k manifest.Package) {
+	// All of the window is packaged, so that a plugin enabled during a broadcast has
+	// something to burst from.
+	oldest, _ := from.Log.Bounds()
+	r.packageAt(p, from, k, stream.Start{Mode: stream.StartSeq, Seq: oldest}, backoff{})
+}
+
+func (r *Runner) packageAt(p *point.Point, from *point.Rendition, k manifest.Package, at stream.Start, retry backoff) {
 	to, err := p.Derive(from, k.To)
 	if err != nil {
 		r.log.Debug("packager not started", "point", p.Name(), "from", from.Name(), "to", k.To, "why", err)
@@ -41,14 +52,36 @@ func (r *Runner) startPackager(p *point.Point, from *point.Rendition, k manifest
 	}
 	s := r.newSession(kindPackager, from.Name()+"→"+k.To)
 	s.on = p.Name()
-	// All of the window is packaged, so that a plugin enabled during a broadcast has
-	// something to burst from.
-	oldest, _ := from.Log.Bounds()
-	s.links.pack = &packing{s: s, from: from, to: to, payload: k.Payload,
-		cursor: from.Log.Cursor(stream.Start{Mode: stream.StartSeq, Seq: oldest})}
+	s.links.pack = &packing{s: s, from: from, to: to, payload: k.Payload, cursor: from.Log.Cursor(at), retry: retry}
 	r.add(s)
 	from.Log.AddWaker(s)
 	s.markReady()
+}
+
+// replacePackager starts another packager after a while, in the place of one that ended
+// by its faults, unless the source rendition or the plugin ends first. Runner.
+func (r *Runner) replacePackager(s *Session, during abi.Op) {
+	p, now := s.links.pack, r.room.now()
+	if now.Sub(s.born) > lastWait {
+		p.retry = backoff{} // it has worked
+	}
+	p.retry.failed(now)
+	at := stream.Start{Mode: stream.StartSeq, Seq: p.cursor.Seq()}
+	if during == abi.OpPackage {
+		at = stream.Start{Mode: stream.StartLive} // the header at fault may have been replaced
+	}
+	r.log.Warn("packager ended by its faults; it is started again", "point", s.on, "from", p.from.Name(), "to", p.to.Name(), "in", p.retry.wait)
+	r.timers.add(p.retry.until, func() {
+		g, on := r.Generation(), p.from.Point()
+		if g == nil || r.State().Phase != Running || p.from.Log.Ended() || !r.grant.Load().attaches(on.Name()) {
+			return // whatever starts them again starts all packagers
+		}
+		for _, k := range g.Manifest().Packages {
+			if k.From == p.from.Name() && k.To == p.to.Name() {
+				r.packageAt(on, p.from, k, at, p.retry)
+			}
+		}
+	})
 }
 
 // Wake notes that the source rendition has grown or ended.
@@ -130,7 +163,7 @@ func (p *packing) peekHeader(h *media.Header) bool {
 	}
 	p.head = h
 	e := &abi.Package{Point: []byte(p.to.Point().Name()), From: []byte(p.from.Name()), To: []byte(p.to.Name()), Generation: h.Generation}
-	if len(h.Bytes) <= abi.MaxPointHeader {
+	if len(h.Bytes) <= maxPackageHeader {
 		e.Header = h.Bytes
 	}
 	p.s.cur = current{event: e, from: fromHeader}

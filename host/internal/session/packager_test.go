@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/media"
@@ -173,6 +174,50 @@ func TestPackagerBadHeader(t *testing.T) {
 		}
 		if snap := r.points["live"].Snapshot(); !snap.HasSource || snap.State != point.Live || len(snap.Renditions) != 1 {
 			t.Errorf("%+v", snap)
+		}
+		r.room.Close()
+	})
+}
+
+// TestPackagerIsReplaced: a packager that ended by its faults is started again while
+// its source lives, each time after twice the wait, and goes on behind what it failed at.
+func TestPackagerIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, false, point.Options{Name: "live"})
+		runner := r.add(packYAML, packer)
+		f := r.fill("live")
+		first := packed(t, r)
+		f.SetHeader([]byte("bad header"))
+		f.Append(media.Packet{}, []byte("x"))
+		synctest.Wait()
+		for i, want := range []uint64{1, 2, 2, 3, 3, 3, 3, 4} { // after 0, 1, 3 and 7 s
+			if st := runner.Status(); st.Faults != want {
+				t.Fatalf("%d faults after %d s, want %d", st.Faults, i, want)
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		f.SetHeader([]byte("good"))
+		f.Append(media.Packet{}, []byte("y"))
+		time.Sleep(lastWait)
+		f.Append(media.Packet{}, []byte("z"))
+		to := packed(t, r)
+		if got := readAll(to.Log); to == first || !strings.HasSuffix(got, "[packed good]<z>") {
+			t.Errorf("%s", got)
+		}
+		for range maxForgiven {
+			f.Append(media.Packet{}, []byte("bad"))
+			synctest.Wait()
+		}
+		f.Append(media.Packet{}, []byte("on"))
+		time.Sleep(lastWait)
+		if got := readAll(packed(t, r).Log); got != "[packed good]<on>" {
+			t.Errorf("%s", got)
+		}
+		runner.Disable("a test")
+		time.Sleep(2 * lastWait)
+		if st := runner.Status(); st.Sessions != 0 {
+			t.Errorf("%d sessions", st.Sessions)
 		}
 		r.room.Close()
 	})

@@ -28,6 +28,7 @@ func (b *batch) commitPublish(raw abi.Raw) {
 		child.links.pace = &pacer{s: child}
 	}
 	s.links.child = child
+	s.r.forgetBody(s.links.x)
 	if s.kind == kindSource {
 		s.r.room.sources.succeeded(s.on)
 	}

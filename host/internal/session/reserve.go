@@ -168,7 +168,10 @@ func isToken(name []byte) bool {
 const maxWatched = 16
 
 func (b *batch) reserveWatch(name string) error {
+	grant := b.s.r.grant.Load()
 	switch {
+	case !grant.attaches(name) && !grant.publishes(name):
+		return denyf(abi.EPERM, "point %q is not granted to this plugin in plugins.yaml (grant: attach or publish)", name)
 	case b.s.r.room.point(name) == nil:
 		return denyf(abi.ENOENT, "no point %q", name)
 	case len(b.s.links.watched)+b.seen.watches >= maxWatched:

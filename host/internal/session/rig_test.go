@@ -3,9 +3,11 @@ package session
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -122,7 +124,8 @@ type handler func(m *memo, e abi.Record, v *sdk.Verdicts) error
 
 // everything grants all.
 var everything = Grant{
-	Attach: func(string) bool { return true }, Publish: func(string) bool { return true }, Read: func(string) bool { return true },
+	Documents: true,
+	Attach:    func(string) bool { return true }, Publish: func(string) bool { return true }, Read: func(string) bool { return true },
 }
 
 const manifestHead = "version: 1.0.0\nabi: \"1.0\"\nsummary: a test\n"
@@ -146,8 +149,10 @@ type generation struct {
 	manifest *manifest.Manifest
 	number   uint64
 	handler  handler
-	twist    func(abi.Raw) abi.Raw // changes each verdict on its way; may be nil
-	started  atomic.Int32          // instances
+	twist    func(abi.Raw) abi.Raw    // changes each verdict on its way; may be nil
+	started  atomic.Int32             // instances
+	barren   atomic.Bool              // no instance starts
+	trip     func([]byte) plugin.Kind // gives a frame's fault, or 0; may be nil
 	closed   atomic.Bool
 }
 
@@ -168,6 +173,9 @@ func (g *generation) Close()                       { g.closed.Store(true) }
 
 func (g *generation) New() (plugin.Instance, *plugin.Fault) {
 	g.started.Add(1)
+	if g.barren.Load() {
+		return nil, &plugin.Fault{Plugin: g.manifest.Name, Generation: g.number, Kind: plugin.Start, Cause: errors.New("barren")}
+	}
 	return &instance{of: g, plugin: sdk.New[memo](nil, g.handler), out: make([]byte, abi.UsualBox)}, nil
 }
 
@@ -196,6 +204,12 @@ func (i *instance) Call(_ time.Duration, frame []byte) (verdicts []byte, fault *
 			verdicts, fault = nil, blame(plugin.Trap, errors.New(text))
 		}
 	}()
+	if i.of.trip != nil {
+		if kind := i.of.trip(frame); kind != 0 {
+			i.dead = true
+			return nil, blame(kind, errors.New("tripped"))
+		}
+	}
 	n := i.plugin.Call(frame, i.out)
 	if n < 0 {
 		return nil, blame(plugin.Protocol, &plugin.CodeError{Code: abi.Code(n)})
@@ -302,6 +316,32 @@ func (r *recorder) wait(t *testing.T, prefix string) string {
 		case <-r.wake:
 		case <-end:
 			t.Fatalf("no %q came; seen: %q", prefix, r.list())
+		}
+	}
+}
+
+// waitReady waits until so many sessions wait for their turn.
+func (r *rig) waitReady(runner *Runner, n int) {
+	r.t.Helper()
+	until(r.t, "the sessions did not become ready", func() bool {
+		runner.mail.mu.Lock()
+		defer runner.mail.mu.Unlock()
+		return len(runner.mail.ready) >= n
+	})
+}
+
+// waitSessions waits until the plugin has so many sessions.
+func (r *rig) waitSessions(runner *Runner, n int) {
+	r.t.Helper()
+	until(r.t, fmt.Sprintf("there are not %d sessions", n), func() bool { return runner.Status().Sessions == n })
+}
+
+// until asks again and again, for a bounded time.
+func until(t *testing.T, otherwise string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !is(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal(otherwise)
 		}
 	}
 }

@@ -62,6 +62,7 @@ type Room struct {
 	sources sources
 	readers sync.WaitGroup
 	closing atomic.Bool
+	limits  limits // set before the first session
 }
 
 // New makes an empty room.
@@ -69,7 +70,7 @@ func New(o Options) *Room {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	room := &Room{options: o, log: o.Log, metrics: o.Metrics, version: o.Version, now: o.Now, started: o.Now()}
+	room := &Room{options: o, log: o.Log, metrics: o.Metrics, version: o.Version, now: o.Now, started: o.Now(), limits: usualLimits}
 	room.runners.Store(&[]*Runner{})
 	room.points.Store(&map[string]*point.Point{})
 	room.sources.wait = map[string]time.Duration{}
@@ -239,6 +240,7 @@ func (r *Runner) swap(g plugin.Generation, inst plugin.Instance) error {
 	}
 	r.gen.Store(&g)
 	r.setState(Running, "")
+	r.awaken()
 	if old != nil {
 		old.Close()
 	}

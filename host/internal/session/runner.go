@@ -24,6 +24,7 @@ type Runner struct {
 	state  atomic.Pointer[State]
 	gen    atomic.Pointer[plugin.Generation]
 	counts counts
+	open   atomic.Int64 // sessions
 	owned
 }
 
@@ -44,6 +45,7 @@ type owned struct {
 	entropy  *rand.ChaCha8
 	scratch  scratch
 	retry    backoff
+	bodies   int             // of requests, accepted and not published
 	metrics  map[string]bool // names of the plugin's own counters
 }
 
@@ -223,6 +225,7 @@ func (r *Runner) Close() {
 // add makes s one of the runner's sessions. It may be called by any goroutine; what
 // is enqueued later is handled later.
 func (r *Runner) add(s *Session) {
+	r.open.Add(1)
 	r.post(func() {
 		switch {
 		case s.inbox.over.Load(): // its first event was handled before this

@@ -44,7 +44,8 @@ type Session struct {
 	links  links
 	timers map[uint32]uint64 // timer → its number in the runner's heap
 	refuse int               // batches refused in a row
-	late   bool              // the event under way has run out of time once
+	solo   bool              // the event under way wants a frame of its own
+	late   bool              // the event under way, or its frame, has run out of time once
 	cur    current
 	data   abi.Data // reused for each DATA
 }
@@ -89,6 +90,7 @@ type current struct {
 	from  origin
 	conn  *conn
 	input delivery
+	point *point.Point // that an unanswered POINT tells of
 }
 
 type origin uint8
@@ -158,13 +160,18 @@ func (s *Session) Changed(p *point.Point) {
 	if s.inbox.over.Load() {
 		return
 	}
+	s.noteChanged(p)
+	s.r.markReady(s)
+}
+
+// noteChanged has the next POINT tell of p. It may be called by any goroutine.
+func (s *Session) noteChanged(p *point.Point) {
 	s.inbox.mu.Lock()
+	defer s.inbox.mu.Unlock()
 	if s.inbox.points == nil {
 		s.inbox.points = map[*point.Point]bool{}
 	}
 	s.inbox.points[p] = true
-	s.inbox.mu.Unlock()
-	s.r.markReady(s)
 }
 
 func (s *Session) role() Role {

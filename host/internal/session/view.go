@@ -107,10 +107,11 @@ func (v *view) Readable(b []byte) {
 	v.s.markReady()
 }
 
-// Held tells the plugin that a rule of mode event holds the viewer.
+// Held tells the plugin that DETACH or a rule of mode event holds the viewer.
 func (v *view) Held(why deliver.Reason) {
 	v.setHeld(true)
-	v.s.enqueue(&abi.Detached{Head: abi.Head{Conn: 1}, Reason: []byte(why.String())})
+	st := v.stats()
+	v.s.enqueue(&abi.Detached{Head: abi.Head{Conn: 1}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
 }
 
 // Detached notes that the viewer has left the pool.
@@ -153,7 +154,7 @@ func (b *batch) commitAttach(raw abi.Raw) {
 	if h := cursor.Header(); h != nil && a.WithHeader != 0 {
 		head = append(head, h.Bytes...)
 	}
-	s.enqueue(&abi.Attached{Head: abi.Head{Conn: 1}, Sequence: cursor.Seq()})
+	s.enqueue(attached(cursor))
 	if err := v.attach(c, head, attachment(a, b.joined, cursor)); err != nil {
 		s.r.log.Info("viewer not attached", "session", s.id, "peer", s.name, "error", err)
 		b.joined.Point().Leave()
@@ -182,7 +183,19 @@ func (b *batch) reattach(prefix [][]byte) {
 	}
 	h.Switch(b.joined.Log, cursor)
 	v.resume()
-	b.s.enqueue(&abi.Attached{Head: abi.Head{Conn: 1}, Sequence: cursor.Seq()})
+	b.s.enqueue(attached(cursor))
+}
+
+// attached tells where a viewer begins: of a packet that is still to come, only the
+// sequence number is known.
+func attached(c stream.Cursor) *abi.Attached {
+	e := &abi.Attached{Head: abi.Head{Conn: 1}}
+	p, st := c.Next() // of a copy
+	e.Sequence = c.Seq()
+	if st == stream.More {
+		e.Sequence, e.Time, e.Tag = p.Seq, int64(p.PTS), p.Tag
+	}
+	return e
 }
 
 // move gives back the viewer's place on its rendition for one on another. It reports

@@ -10,6 +10,7 @@ import (
 // it ends.
 type rec struct {
 	pts, dts media.Time
+	run      media.Time // the log's length up to here
 	tag      uint64
 	end      uint32 // offset in the chunk's data
 	key      uint32 // 1 + index of the newest key packet up to here, 0 if none
@@ -25,6 +26,7 @@ type chunk struct {
 	first  uint64        // sequence number of the first packet
 	base   uint64        // bytes of the log before this chunk
 	last   media.Time    // DTS of the newest packet before this chunk
+	run    media.Time    // the log's length before this chunk
 
 	data []byte // set before n leaves zero, as recs
 	recs []rec
@@ -48,6 +50,14 @@ func (k *chunk) newest(n uint32) media.Time {
 		return k.last
 	}
 	return k.recs[n-1].dts
+}
+
+// length gives the log's length up to this chunk's n-th packet.
+func (k *chunk) length(n uint32) media.Time {
+	if n == 0 {
+		return k.run
+	}
+	return k.recs[n-1].run
 }
 
 // find gives the chunk that holds packet seq or will hold it, beginning at the

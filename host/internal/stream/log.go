@@ -30,9 +30,13 @@ const (
 	shortChunk      = media.Time(500 * time.Millisecond) // chosen
 	longChunk       = media.Time(2 * time.Second)        // chosen
 	// packetBytes is the mean packet below which a chunk runs out of records
-	// before it runs out of bytes. Chosen: records then cost a sixth of the data.
+	// before it runs out of bytes. Chosen: records then cost a fifth of the data.
 	packetBytes = 256
 	minRecords  = 16
+
+	// longStep is what one packet adds to a log's length at most, so that a jump
+	// of its source's timestamps makes no reader late. Chosen: a slide show's pace.
+	longStep = media.Time(time.Second)
 )
 
 // Options bound a Log. Each zero value means its default.
@@ -63,7 +67,8 @@ type Waker interface{ Wake(l *Log) }
 // cursor holds.
 type Log struct {
 	options Options
-	size    int // of the next chunk; the writer's
+	size    int        // of the next chunk; the writer's
+	high    media.Time // DTS up to which the length counts; the writer's
 	oldest  atomic.Pointer[chunk]
 	tail    atomic.Pointer[chunk]
 	ended   atomic.Bool
@@ -129,6 +134,7 @@ func (l *Log) Append(p media.Packet, pieces ...[]byte) uint64 {
 	}
 	r := &k.recs[i]
 	*r = rec{pts: p.PTS, dts: p.DTS, tag: p.Tag, end: off, flags: p.Flags, track: p.Track}
+	r.run = k.length(i) + l.step(p.DTS, k.first == 0 && i == 0)
 	switch {
 	case p.Flags.Has(media.Key):
 		r.key = i + 1
@@ -143,6 +149,18 @@ func (l *Log) Append(p media.Packet, pieces ...[]byte) uint64 {
 	l.trim()
 	l.wake()
 	return seq
+}
+
+// step gives what a packet adds to the log's length. Packets whose DTS is less than a
+// long step behind, as of tracks that are interleaved, add nothing.
+func (l *Log) step(dts media.Time, first bool) media.Time {
+	d := dts - l.high
+	if first || d < -longStep {
+		l.high = dts
+		return 0
+	}
+	l.high = max(l.high, dts)
+	return max(0, min(d, longStep))
 }
 
 // End says that no packet follows and calls the wakers. A second End does nothing.
@@ -183,6 +201,7 @@ func (l *Log) grow(k *chunk, h *media.Header) *chunk {
 		first:  k.first + uint64(n),
 		base:   k.base + uint64(k.start(n)),
 		last:   k.newest(n),
+		run:    k.length(n),
 	}
 	k.next.Store(next)
 	l.tail.Store(next)
@@ -270,6 +289,13 @@ func (l *Log) Bounds() (oldest, next uint64) {
 func (l *Log) LastDTS() media.Time {
 	tail := l.tail.Load()
 	return tail.newest(tail.n.Load())
+}
+
+// Length gives the media time from the first packet ever appended to the newest, by
+// DTS. A step between two packets counts as 1 s at most, one back as nothing.
+func (l *Log) Length() media.Time {
+	tail := l.tail.Load()
+	return tail.length(tail.n.Load())
 }
 
 // LastKey gives the sequence number of the newest key packet in the window.

@@ -140,7 +140,7 @@ func (c *Cursor) SkipToKey() (skipped uint64, ok bool) {
 }
 
 // Lag tells how far the cursor is behind the newest packet: in bytes, in media
-// time (never negative) and in packets that are not wholly sent. A cursor that
+// time as Log.Length counts it (never negative) and in packets that are not wholly sent. A cursor that
 // waits for a key packet has no lag.
 func (c *Cursor) Lag() (bytes int, d media.Time, packets uint64) {
 	if c.wait {
@@ -152,9 +152,9 @@ func (c *Cursor) Lag() (bytes int, d media.Time, packets uint64) {
 	if next <= c.Seq() {
 		return 0, 0, 0
 	}
-	pos, dts := c.Place()
+	pos, run := c.Place()
 	end := tail.base + uint64(tail.start(n))
-	return int(end - min(pos, end)), max(0, tail.newest(n)-dts), next - c.Seq()
+	return int(end - min(pos, end)), max(0, tail.length(n)-run), next - c.Seq()
 }
 
 // Lost tells whether the cursor's packet has left the window. Inside a packet the
@@ -163,19 +163,19 @@ func (c *Cursor) Lost() bool {
 	return c.chunk.gone.Load() && c.Seq() < c.log.oldest.Load().first
 }
 
-// Place gives the cursor's distance in bytes from the log's beginning, and the DTS
-// of its packet; at the live end that of the newest packet.
-func (c *Cursor) Place() (bytes uint64, dts media.Time) {
+// Place gives the cursor's distance from the log's beginning: in bytes, and in media
+// time up to its packet, as Log.Length counts it; at the live end that is all.
+func (c *Cursor) Place() (bytes uint64, run media.Time) {
 	k, i := c.chunk, c.idx
 	bytes = k.base + uint64(c.off)
 	n := k.n.Load()
 	if i == n {
 		if next := k.next.Load(); next != nil && next.n.Load() > 0 {
-			return bytes, next.recs[0].dts
+			return bytes, next.recs[0].run
 		}
-		return bytes, k.newest(n)
+		return bytes, k.length(n)
 	}
-	return bytes, k.recs[i].dts
+	return bytes, k.recs[i].run
 }
 
 func sameHeader(a, b *media.Header) bool {

@@ -1,0 +1,63 @@
+package session
+
+import (
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/sdk"
+)
+
+// TestCrowdedOut: a session that finds the outbox full of another's verdicts is told the
+// same again in a frame of its own.
+func TestCrowdedOut(t *testing.T) {
+	r := newRig(t, true)
+	entered, gate := make(chan bool), make(chan bool)
+	crowded := 0
+	runner := r.add(sinnerYAML, func(_ *memo, e abi.Record, v *sdk.Verdicts) error {
+		switch e := e.(type) {
+		case *abi.HTTPRequest:
+			entered <- true
+			<-gate
+			v.RespondText(200, 0, "answered")
+		case *abi.Data:
+			if e.Bytes[4] == 'h' {
+				for v.Room() > 256 {
+					v.Metric("hog", 1)
+				}
+				return nil
+			}
+			if v.Room() < 1<<10 {
+				crowded++
+				return nil
+			}
+			v.Consume(1, e.Offset+uint64(len(e.Bytes)))
+			p := v.Pieces()
+			p.Text("served")
+			v.Write(1, p)
+		}
+		return nil
+	})
+	at := r.listen()
+	hog := r.dial(at, "\xAA\xBB\xCC\xDDhog")
+	victim := r.dial(at, "\xAA\xBB\xCC\xDDvictim")
+	got := make([]byte, len("served"))
+	if _, err := io.ReadFull(victim, got); err != nil || string(got) != "served" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	first := r.dial(at, fmt.Sprintf(request, "gate"))
+	<-entered
+	_, _ = io.WriteString(hog, "more")
+	r.waitReady(runner, 1)
+	_, _ = io.WriteString(victim, "more!")
+	r.waitReady(runner, 2)
+	close(gate)
+	ask(t, first)
+	if _, err := io.ReadFull(victim, got); err != nil || string(got) != "served" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if crowded == 0 {
+		t.Error("the two sessions did not share a frame")
+	}
+}
