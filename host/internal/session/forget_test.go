@@ -96,7 +96,10 @@ func TestViewerHoldsNoRequest(t *testing.T) {
 			if x.canAccept() || x.isOpen() {
 				t.Error("an exchange without its request can still be answered")
 			}
-			if s.inbox.queue != nil {
+			s.inbox.mu.Lock()
+			queue := s.inbox.queue
+			s.inbox.mu.Unlock()
+			if queue != nil {
 				t.Error("the queue holds an event that was taken")
 			}
 			x.answer(answer{})
