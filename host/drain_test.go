@@ -45,11 +45,11 @@ points:
 	go func() {
 		defer close(over)
 		for n := 0; ; n++ {
-			answer, err := client.Get("http://localhost/readyz")
-			if err != nil {
+			ready, failed := client.Get("http://localhost/readyz")
+			if failed != nil {
 				return // the admin API has closed
 			}
-			answer.Body.Close()
+			ready.Body.Close()
 			if n == 10 {
 				close(asked)
 			}

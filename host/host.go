@@ -154,11 +154,7 @@ func (s *Server) Close(ctx context.Context) error {
 		}
 	}
 	s.mu.Unlock()
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now()
-	}
-	s.room.Drain(deadline)
+	s.room.Drain()
 	for _, p := range s.room.Points() {
 		p.Close()
 	}

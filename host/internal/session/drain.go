@@ -1,27 +1,18 @@
 package session
 
-import (
-	"time"
-
-	"github.com/weir-media/weir/abi/v1"
-)
+import "github.com/weir-media/weir/abi/v1"
 
 // Drain tells all sources that the server is ending, so that encoders get their
 // protocol's answer, and starts none anew. Viewers are not touched: they end with
-// their points. It returns when each plugin has answered.
-func (room *Room) Drain(deadline time.Time) {
+// their points. It returns when each plugin has answered, or has had its time.
+func (room *Room) Drain() {
 	room.sources.stop()
 	for _, r := range room.Runners() {
-		r.do(func() { r.drain(deadline) })
+		r.do(func() { r.stopAll(abi.StopDraining, "the server is going down", (*Session).hasPeer) })
 	}
 }
 
-// drain has the plugin's source sessions end themselves. Runner.
-func (r *Runner) drain(deadline time.Time) {
-	for _, s := range r.sessions {
-		if s.links.view != nil || s.kind == kindFormat || s.kind == kindPackager || s.kind == kindDocument {
-			continue
-		}
-		s.enqueue(&abi.Stop{Reason: abi.StopDraining, Deadline: int64(deadline.Sub(r.room.started)), Text: []byte("the server is going down")})
-	}
+// hasPeer reports whether somebody outside is at the session who is no viewer.
+func (s *Session) hasPeer() bool {
+	return s.links.view == nil && s.kind != kindFormat && s.kind != kindPackager && s.kind != kindDocument
 }

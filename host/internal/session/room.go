@@ -247,18 +247,22 @@ func (r *Runner) swap(g plugin.Generation, inst plugin.Instance) error {
 	return nil
 }
 
-// stopAll tells each session that its plugin is being disabled, and has the plugin
-// answer, so that viewers get the end that their protocol has. Runner.
-func (r *Runner) stopAll(reason string) {
+// stopAll tells sessions that they must end, and has the plugin answer, so that peers
+// get the end that their protocol has. Runner.
+func (r *Runner) stopAll(why abi.StopReason, text string, which func(*Session) bool) {
 	deadline := r.room.now().Add(stopDeadline)
+	told := false
 	for _, s := range r.sessions {
-		s.enqueue(&abi.Stop{Reason: abi.StopDisabled, Deadline: int64(deadline.Sub(r.room.started)), Text: []byte("plugin disabled: " + reason)})
+		if which(s) {
+			told = true
+			s.enqueue(&abi.Stop{Reason: why, Deadline: int64(deadline.Sub(r.room.started)), Text: []byte(text)})
+		}
 	}
-	for r.inst != nil && r.room.now().Before(deadline) && r.dispatch(false) {
+	for told && r.inst != nil && r.room.now().Before(deadline) && r.dispatch(false) {
 	}
 }
 
-// stopDeadline is how long a plugin that is being disabled may take to answer STOP
+// stopDeadline is how long a plugin may take to answer STOP to all its sessions
 // (chosen).
 const stopDeadline = time.Second
 
@@ -267,7 +271,7 @@ const stopDeadline = time.Second
 func (r *Runner) Disable(reason string) {
 	r.do(func() {
 		r.setState(Disabled, reason)
-		r.stopAll(reason)
+		r.stopAll(abi.StopDisabled, "plugin disabled: "+reason, func(*Session) bool { return true })
 	})
 	r.do(func() {
 		r.endAll("plugin_disabled")
