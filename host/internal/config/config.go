@@ -33,12 +33,55 @@ type Admin struct {
 	TokenFile string
 }
 
-// Listener is one named set of TCP addresses, bound together or not at all.
+// Listener is one named set of TCP or UDP addresses, opened together or not at all.
 type Listener struct {
 	Name      string
 	Enabled   bool
-	Addresses []netip.AddrPort // never empty
+	UDP       bool             // protocol: udp
+	Addresses []netip.AddrPort // each address with each port; empty if Claims is not
+	Claims    []Claim          // what only steering can give: prefixes and ranges of ports
+	Steer     Steer
+	TLS       TLS      // TCP only; zero: none
+	Fallback  Fallback // TCP only; zero: none
+	Datagrams Datagrams
 }
+
+// Claim is a set of addresses and ports that no single socket can be bound to.
+type Claim struct {
+	Prefix      netip.Prefix // of one address, or more
+	First, Last uint16       // ports, both included
+}
+
+// Steer says whether a listener may take or must take its traffic from a server that holds the same address.
+type Steer string
+
+// The uses of steering.
+const (
+	SteerAuto    Steer = "auto"    // bind; where that fails or cannot do, steer
+	SteerOff     Steer = "off"     // bind or fail
+	SteerRequire Steer = "require" // never bind
+)
+
+// TLS names the files of a certificate chain and its key, in PEM.
+type TLS struct{ Cert, Key string }
+
+// Fallback is who answers requests that no plugin takes: at most one field is set.
+type Fallback struct {
+	Files    string // a folder
+	Listing  bool   // of folders without index.html
+	Upstream string // URL of a web server
+}
+
+// Datagrams is what only UDP listeners have.
+type Datagrams struct {
+	Workers   int          // sockets for each address; 0: one per core
+	Groups    []netip.Addr // multicast groups to join
+	Interface string       // on which; "": the system's choice
+	Flow      Flow
+}
+
+// Flow is by what datagrams are told apart: they go to the same worker, and without a Length to the same session, when these agree.
+type Flow struct{ Offset, Length int } // of a payload id in bytes; Length 0: the sender's address and port
 
 // Plugin is one plugin to load. Exactly one of Builtin, Module and Exec is set.
 type Plugin struct {

@@ -29,9 +29,9 @@ func (e *BindError) Error() string {
 // Unwrap gives the cause.
 func (e *BindError) Unwrap() error { return e.Err }
 
-// bind opens one socket for each address, or none. Each socket serves its own
-// family alone: "::" does not cover IPv4.
-func bind(addresses []netip.AddrPort) ([]*net.TCPListener, error) {
+// Bind opens one socket for each address, or none. Each socket serves its own
+// family alone: "::" does not cover IPv4. An error is a *BindError.
+func Bind(addresses []netip.AddrPort) ([]*net.TCPListener, error) {
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false) // SOCKMAP refuses MPTCP sockets
 	bound := make([]*net.TCPListener, 0, len(addresses))

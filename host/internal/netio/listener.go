@@ -43,10 +43,13 @@ type Handler interface {
 type Options struct {
 	Name      string           // for logs, Conn and Exchange
 	Addresses []netip.AddrPort // one socket each, of its own family; port 0: any
-	Raw       []Pattern        // the first routes; see SetRoutes
-	HTTP      bool             // whether HTTP/1 is served
-	Handler   Handler
-	Log       *slog.Logger // nil: silent
+	// Sockets are served instead of binding Addresses: inherited, or steered to. They
+	// are the Listener's from then on, also when Listen fails.
+	Sockets []*net.TCPListener
+	Raw     []Pattern // the first routes; see SetRoutes
+	HTTP    bool      // whether HTTP/1 is served
+	Handler Handler
+	Log     *slog.Logger // nil: silent
 
 	SniffTimeout   time.Duration // for a connection to show what it speaks
 	HeaderTimeout  time.Duration // for one request head
@@ -100,14 +103,8 @@ func Listen(o Options) (*Listener, error) {
 	if o.Handler == nil {
 		return nil, fmt.Errorf("listener %q: no handler", o.Name)
 	}
-	if len(o.Addresses) == 0 {
-		return nil, fmt.Errorf("listener %q: no address", o.Name)
-	}
 	l := &Listener{options: o, stopped: make(chan struct{})}
-	if err := l.SetRoutes(o.Raw); err != nil {
-		return nil, err
-	}
-	sockets, err := bind(o.Addresses)
+	sockets, err := l.open(o)
 	if err != nil {
 		return nil, fmt.Errorf("listener %q: %w", o.Name, err)
 	}
@@ -119,6 +116,28 @@ func Listen(o Options) (*Listener, error) {
 		l.accepting.Go(func() { l.acceptLoop(s) })
 	}
 	return l, nil
+}
+
+// open binds the addresses, or takes the sockets that were given.
+func (l *Listener) open(o Options) ([]*net.TCPListener, error) {
+	fail := func(err error) ([]*net.TCPListener, error) {
+		for _, s := range o.Sockets {
+			s.Close()
+		}
+		return nil, err
+	}
+	if len(o.Addresses) == 0 && len(o.Sockets) == 0 {
+		return nil, errors.New("no address")
+	}
+	t, err := newTable(o.HTTP, o.Raw)
+	if err != nil {
+		return fail(err)
+	}
+	l.routes.Store(t)
+	if len(o.Sockets) > 0 {
+		return o.Sockets, nil
+	}
+	return Bind(o.Addresses)
 }
 
 // SetRoutes replaces the patterns for connections that come from now on. The
@@ -145,10 +164,12 @@ func (l *Listener) Addrs() []netip.AddrPort {
 	return addrs
 }
 
+// Sockets gives the listening sockets, which stay the Listener's.
+func (l *Listener) Sockets() []*net.TCPListener { return l.sockets }
+
 // Stats is a snapshot of the counters.
 func (l *Listener) Stats() Stats { return l.counts.snapshot() }
 
-// stop ends accepting and sniffing; what was handed over goes on.
 // Stop accepts no more connections. Those that are there, and requests under way, go
 // on until Shutdown or Close.
 func (l *Listener) Stop() { l.stop() }
