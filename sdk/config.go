@@ -4,8 +4,9 @@ import "strconv"
 
 // Config reads a plugin's configuration: the JSON object of the OPEN event, which the
 // host has already judged by the manifest's schema. Only values at the top level are
-// found; a key that is absent or has another type gives the fallback. Config is a view
-// of the event, so read it in the open function and keep the values.
+// found, for others there is Object; a key that is absent or has another type gives the
+// fallback. Config is a view of the event, so read it in the open function and keep the
+// values.
 type Config []byte
 
 // Int gives the whole number at key.
@@ -35,6 +36,15 @@ func (c Config) Text(key, fallback string) string {
 		return fallback
 	}
 	return s
+}
+
+// Object gives a copy of the object at key, as a Config of its own; empty if there is none.
+func (c Config) Object(key string) Config {
+	v := c.find(key)
+	if len(v) == 0 || v[0] != '{' {
+		return nil
+	}
+	return append(Config(nil), v...)
 }
 
 // find gives the value's text as it stands in the object, nil if there is none.

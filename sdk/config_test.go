@@ -21,6 +21,9 @@ func TestConfig(t *testing.T) {
 	if !c.Bool("b", false) || c.Bool("n", false) {
 		t.Error("Bool is wrong")
 	}
+	if o := c.Object("a"); o.Int("n", 0) != 1 || o.Text("x", "-") != "}" || o.Object("n") != nil || c.Object("l") != nil || c.Object("z") != nil {
+		t.Errorf("Object gives %q", o)
+	}
 	if c.Int("x", 5) != 5 || c.Int("t", 6) != 6 || c.Text("n", "no") != "no" {
 		t.Error("a fallback is wrong")
 	}

@@ -17,6 +17,7 @@ type events struct {
 	packets   abi.Packets
 	views     viewerEvents
 	document  abi.DocumentRequest
+	datagrams abi.Datagrams
 	life      lifeEvents
 }
 
@@ -70,6 +71,8 @@ func (e *events) record(op abi.Op) abi.Record {
 		return &e.life.start
 	case abi.OpPackage:
 		return &e.life.pack
+	case abi.OpDatagrams:
+		return &e.datagrams
 	}
 	return nil
 }

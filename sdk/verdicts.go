@@ -47,6 +47,7 @@ type verdictRest struct {
 	timer  abi.SetTimer
 	close  abi.Close
 	metric abi.Metric
+	send   abi.Send
 	fail   abi.Fail
 }
 
@@ -122,6 +123,12 @@ func (v *Verdicts) Write(conn uint32, p *Pieces) {
 	v.put(&v.rec.write)
 }
 
+// Send sends the pieces as one datagram to the peer of a flow.
+func (v *Verdicts) Send(conn uint32, p *Pieces) {
+	v.rec.rest.send = abi.Send{Conn: conn, Pieces: p.list}
+	v.put(&v.rec.rest.send)
+}
+
 // Accept takes the request's body.
 func (v *Verdicts) Accept(conn uint32) {
 	v.rec.accept = abi.Accept{Conn: conn}
@@ -184,7 +191,8 @@ func (v *Verdicts) Publish(point []byte, format string, flags abi.PublishFlags) 
 	v.put(&v.rec.publish)
 }
 
-// Feed passes pieces to the child session.
+// Feed passes pieces to the child session; of datagrams, their payloads one after
+// another.
 func (v *Verdicts) Feed(conn uint32, p *Pieces) {
 	v.rec.feed = abi.Feed{Conn: conn, Pieces: p.list}
 	v.put(&v.rec.feed)

@@ -44,6 +44,7 @@ func TestListsDoNotAllocate(t *testing.T) {
 	packets := filled(OpPackets).(*Packets)
 	document := filled(OpDocumentRequest).(*DocumentRequest)
 	packet := filled(OpPacket).(*Packet)
+	datagrams := filled(OpDatagrams).(*Datagrams)
 	n := 0
 	noAlloc(t, "fields", func() {
 		for f := range request.Fields.All() {
@@ -63,6 +64,11 @@ func TestListsDoNotAllocate(t *testing.T) {
 	noAlloc(t, "endpoints", func() {
 		for e := range document.Endpoints.All() {
 			n += len(e.URL)
+		}
+	})
+	noAlloc(t, "datagrams", func() {
+		for d := range datagrams.Datagrams.All() {
+			n += int(d.Size)
 		}
 	})
 	noAlloc(t, "pieces", func() {
@@ -87,6 +93,7 @@ func TestRefilledListsDoNotAllocate(t *testing.T) {
 	var notes PacketNotes
 	var renditions Renditions
 	var endpoints Endpoints
+	var datagrams DatagramNotes
 	text := []byte("a short text")
 	noAlloc(t, "refill", func() {
 		pieces.Reset()
@@ -94,6 +101,7 @@ func TestRefilledListsDoNotAllocate(t *testing.T) {
 		notes.Reset()
 		renditions.Reset()
 		endpoints.Reset()
+		datagrams.Reset()
 		for range 8 {
 			pieces.Add(Piece{Bytes: text})
 			pieces.Add(Piece{Kind: PieceInput, Length: 3})
@@ -101,6 +109,7 @@ func TestRefilledListsDoNotAllocate(t *testing.T) {
 			notes.Add(PacketNote{Bytes: text})
 			renditions.Add(Rendition{Name: text})
 			endpoints.Add(Endpoint{URL: text})
+			datagrams.Add(DatagramNote{Size: 1316})
 		}
 	})
 }

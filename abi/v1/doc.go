@@ -39,6 +39,7 @@ const (
 	MaxPendingWrite = 16 << 10
 	MaxPointHeader  = 16 << 10
 	MaxTimers       = 16
+	MaxDatagram     = 65_507 // of UDP over IPv4: 65535 less the heads of IP and UDP (RFC 791, RFC 768)
 )
 
 // Code is the result of a call or of one session's event (spec.md §7).

@@ -42,13 +42,24 @@ type State struct {
 	Blob   []byte
 }
 
-// ConnOpen: a connection whose first bytes matched one of the plugin's patterns.
+// Transport says what a connection carries.
+type Transport uint16
+
+// The transports.
+const (
+	TransportStream    Transport = 0 // bytes: DATA, WRITE
+	TransportDatagrams Transport = 1 // datagrams: DATAGRAMS, SEND
+)
+
+// ConnOpen: a connection whose first bytes, or a flow whose first datagram, matched one
+// of the plugin's patterns. A flow is what one peer sends to one local address and port.
 type ConnOpen struct {
 	Head
-	Listener []byte
-	Local    []byte // "address:port"
-	Remote   []byte
-	TLS      uint16
+	Listener  []byte
+	Local     []byte // "address:port"
+	Remote    []byte
+	TLS       uint16
+	Transport Transport
 }
 
 // DataFlags qualify DATA.

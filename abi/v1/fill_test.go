@@ -107,6 +107,12 @@ func fillList(s source, v reflect.Value) {
 			item(&e)
 			l.Add(e)
 		}
+	case *DatagramNotes:
+		for range s.count() {
+			var d DatagramNote
+			item(&d)
+			l.Add(d)
+		}
 	}
 }
 

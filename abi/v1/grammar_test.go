@@ -76,6 +76,8 @@ func kindOf(v reflect.Value) string {
 		return "list of rendition"
 	case *Endpoints:
 		return "list of endpoint"
+	case *DatagramNotes:
+		return "list of datagram"
 	}
 	switch v.Kind() {
 	case reflect.Uint16, reflect.Uint32, reflect.Uint64:
@@ -121,6 +123,10 @@ func items(v reflect.Value) []reflect.Value {
 			add(&x)
 		}
 	case *Endpoints:
+		for x := range l.All() {
+			add(&x)
+		}
+	case *DatagramNotes:
 		for x := range l.All() {
 			add(&x)
 		}

@@ -39,6 +39,12 @@ var asList = map[string]func(raw []byte) int{
 		}
 		return n
 	},
+	"datagrams": func(raw []byte) (n int) {
+		for range (&DatagramNotes{list{raw}}).All() {
+			n++
+		}
+		return n
+	},
 }
 
 func TestMalformedListsEndQuietly(t *testing.T) {
@@ -87,7 +93,7 @@ func TestCutLists(t *testing.T) {
 
 func someLists() []reflect.Value {
 	var out []reflect.Value
-	for _, p := range []any{new(Pieces), new(Fields), new(PacketNotes), new(Renditions), new(Endpoints)} {
+	for _, p := range []any{new(Pieces), new(Fields), new(PacketNotes), new(Renditions), new(Endpoints), new(DatagramNotes)} {
 		v := reflect.ValueOf(p).Elem()
 		fillList(&counting{}, v)
 		out = append(out, v)
@@ -97,7 +103,7 @@ func someLists() []reflect.Value {
 
 func listName(v reflect.Value) string {
 	return map[string]string{"list of piece": "pieces", "list of field": "fields", "list of packet": "packets",
-		"list of rendition": "renditions", "list of endpoint": "endpoints"}[kindOf(v)]
+		"list of rendition": "renditions", "list of endpoint": "endpoints", "list of datagram": "datagrams"}[kindOf(v)]
 }
 
 // Items of later minors are longer; their extra tail is ignored.
@@ -159,6 +165,11 @@ func TestWalkStopsEarly(t *testing.T) {
 				break
 			}
 		case *Endpoints:
+			for range l.All() {
+				n++
+				break
+			}
+		case *DatagramNotes:
 			for range l.All() {
 				n++
 				break

@@ -24,6 +24,7 @@ const (
 	OpRefused         Op = 16
 	OpStart           Op = 17
 	OpPackage         Op = 18
+	OpDatagrams       Op = 19
 )
 
 // Verdicts: what a plugin answers.
@@ -49,6 +50,7 @@ const (
 	OpClose        Op = 146
 	OpMetric       Op = 147
 	OpFail         Op = 148
+	OpSend         Op = 149
 )
 
 // Critical marks a record that must not be skipped by a reader that does not know
@@ -103,6 +105,7 @@ var table = [...]entry{
 	{OpRefused, "REFUSED", func() Record { return new(Refused) }},
 	{OpStart, "START", func() Record { return new(Start) }},
 	{OpPackage, "PACKAGE", func() Record { return new(Package) }},
+	{OpDatagrams, "DATAGRAMS", func() Record { return new(Datagrams) }},
 	{OpSetState, "SET_STATE", func() Record { return new(SetState) }},
 	{OpConsume, "CONSUME", func() Record { return new(Consume) }},
 	{OpRetain, "RETAIN", func() Record { return new(Retain) }},
@@ -124,6 +127,7 @@ var table = [...]entry{
 	{OpClose, "CLOSE", func() Record { return new(Close) }},
 	{OpMetric, "METRIC", func() Record { return new(Metric) }},
 	{OpFail, "FAIL", func() Record { return new(Fail) }},
+	{OpSend, "SEND", func() Record { return new(Send) }},
 }
 
 func lookup(o Op) *entry {

@@ -87,7 +87,7 @@ func TestSpecOfSharedParts(t *testing.T) {
 	lists, _ := section(text, "### 4.3 Lists")
 	remark := regexp.MustCompile(` \([^)]*\)`)
 	for name, v := range map[string]any{"field": new(Field), "packet": new(PacketNote), "rendition": new(Rendition),
-		"endpoint": new(Endpoint)} {
+		"endpoint": new(Endpoint), "datagram": new(DatagramNote)} {
 		want := strings.Join(wantTable(reflect.ValueOf(v).Elem()), ", ")
 		if row := fmt.Sprintf("| %s | %s |", name, want); !strings.Contains(remark.ReplaceAllString(lists, ""), row) {
 			t.Errorf("item %s: spec.md lacks %q", name, row)
@@ -112,7 +112,7 @@ func TestSpecOfCodesAndLimits(t *testing.T) {
 	}
 	for name, n := range map[string]int{"MinInbox": MinInbox, "UsualBox": UsualBox, "MaxFrameEvents": MaxFrameEvents,
 		"MaxState": MaxState, "MaxRetain": MaxRetain, "MaxPendingWrite": MaxPendingWrite, "MaxPointHeader": MaxPointHeader,
-		"MaxTimers": MaxTimers} {
+		"MaxTimers": MaxTimers, "MaxDatagram": MaxDatagram} {
 		if row := fmt.Sprintf("| %s | %d |", name, n); !strings.Contains(text, row) {
 			t.Errorf("spec.md lacks %q", row)
 		}

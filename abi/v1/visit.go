@@ -32,6 +32,7 @@ func (r *ConnOpen) visit(c *coder) {
 	c.bytes(&r.Local)
 	c.bytes(&r.Remote)
 	c.u16(&r.TLS)
+	c.u16((*uint16)(&r.Transport))
 }
 
 // Op names the record.

@@ -68,12 +68,18 @@ func (h *host) verdict(s *session, e abi.Event, v abi.Record) error {
 		s.blob = v.Blob
 	case *abi.Consume:
 		in := s.input(v.Conn)
+		if in.flow {
+			return errors.New("datagrams are consumed by being delivered")
+		}
 		if v.Offset < uint64(in.consumed) || v.Offset > uint64(in.shown) {
 			return fmt.Errorf("offset %d lies outside %d to %d", v.Offset, in.consumed, in.shown)
 		}
 		in.consumed, in.need = int(v.Offset), abi.Need{}
 	case *abi.Retain:
 		in := s.input(v.Conn)
+		if in.flow && v.Offset < uint64(in.held(e)) {
+			return fmt.Errorf("offset %d was let go; what is held begins at %d", v.Offset, in.held(e))
+		}
 		if v.Offset > uint64(in.shown) || in.shown-int(v.Offset) > abi.MaxRetain {
 			return fmt.Errorf("offset %d is not within %d bytes before %d", v.Offset, abi.MaxRetain, in.shown)
 		}
@@ -81,6 +87,9 @@ func (h *host) verdict(s *session, e abi.Event, v abi.Record) error {
 	case *abi.Need:
 		if v.Bytes > maxData {
 			return fmt.Errorf("%d bytes never fit into one DATA", v.Bytes)
+		}
+		if s.input(v.Conn).flow {
+			return errors.New("datagrams come one by one")
 		}
 		s.input(v.Conn).need = *v
 	case *abi.SetTimer:
@@ -105,6 +114,13 @@ func (h *host) payload(s *session, e abi.Event, v abi.Record) error {
 	switch v := v.(type) {
 	case *abi.Write:
 		return h.pieces(s, e, &v.Pieces)
+	case *abi.Send:
+		was := len(h.output)
+		err := h.pieces(s, e, &v.Pieces)
+		if n := len(h.output) - was; n > abi.MaxDatagram {
+			return fmt.Errorf("%d bytes are no datagram", n)
+		}
+		return err
 	case *abi.HTTPResponse:
 		for f := range v.Fields.All() {
 			if strings.ContainsAny(string(f.Name)+string(f.Value), "\r\n\x00") {

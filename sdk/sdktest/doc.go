@@ -42,11 +42,13 @@
 // With "=" bytes are equal; with "~=" they contain the value. A list's field expects an
 // item like the one given, anywhere in the list.
 //
-// Input lines may say conn=N (1 otherwise) and end with the word "last". The engine
+// Input lines may say conn=N (1 otherwise) and end with the word "last". With the word
+// "datagrams" each value is a datagram of a flow, all of one DATAGRAMS; lost=N says how
+// many were dropped before. The engine
 // delivers what is not consumed, delivers again as long as the plugin consumes, and
 // minds NEED and FEED with FeedThrough.
 //
-// The payload bytes of an answer are the pieces of its WRITE, HTTP_RESPONSE, ATTACH,
+// The payload bytes of an answer are the pieces of its WRITE, SEND, HTTP_RESPONSE, ATTACH,
 // DOCUMENT, HEADER, PACKET and FEED verdicts, one after another, and what went through
 // to the child. Spans are resolved. A rendition's header that the script has not given
 // stands as {header POINT RENDITION}, a packet's bytes as {packet SEQUENCE OFFSET SIZE}.

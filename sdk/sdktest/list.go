@@ -31,6 +31,8 @@ func listOf(v reflect.Value) (anyList, bool) {
 		return erase(l.Add, l.All), true
 	case *abi.Endpoints:
 		return erase(l.Add, l.All), true
+	case *abi.DatagramNotes:
+		return erase(l.Add, l.All), true
 	}
 	return anyList{}, false
 }

@@ -16,6 +16,7 @@ type named struct {
 
 var names = map[reflect.Type]named{
 	reflect.TypeFor[abi.DataFlags]():     {1, true, []string{"last"}},
+	reflect.TypeFor[abi.Transport]():     {0, false, []string{"stream", "datagrams"}},
 	reflect.TypeFor[abi.EndReason]():     {0, false, []string{"closed", "reset", "timeout", "loop", "parent"}},
 	reflect.TypeFor[abi.BodyKind]():      {0, false, []string{"none", "length", "chunked", "toclose"}},
 	reflect.TypeFor[abi.StopReason]():    {0, false, []string{"point", "disabled", "draining", "child"}},

@@ -73,17 +73,26 @@ func (h *host) piece(s *session, e abi.Event, p abi.Piece) ([]byte, error) {
 // and is not let go.
 func (s *session) span(e abi.Event, p abi.Piece) ([]byte, error) {
 	in := s.input(e.EventHead().Conn)
-	from, end := in.consumed, p.Offset+uint64(p.Length)
-	if d, ok := e.(*abi.Data); ok {
-		from = int(d.Offset)
-	}
-	if in.kept >= 0 {
-		from = min(from, in.kept)
-	}
+	from, end := in.held(e), p.Offset+uint64(p.Length)
 	if p.Offset < uint64(from) || end < p.Offset || end > uint64(in.shown) {
 		return nil, fmt.Errorf("span %d to %d lies outside the input held, %d to %d", p.Offset, end, from, in.shown)
 	}
 	return in.bytes[p.Offset:end], nil
+}
+
+// held is where the input begins that the answer to an event may mark.
+func (in *input) held(e abi.Event) int {
+	from := in.consumed
+	switch e := e.(type) {
+	case *abi.Data:
+		from = int(e.Offset)
+	case *abi.Datagrams:
+		from = int(e.Offset)
+	}
+	if in.kept >= 0 {
+		from = min(from, in.kept)
+	}
+	return from
 }
 
 // packet resolves a mark of a source packet, which must be one of this event.

@@ -29,6 +29,7 @@ type input struct {
 	need     abi.Need
 	last     bool
 	through  bool
+	flow     bool // of datagrams
 }
 
 // maxData bounds one DATA in bytes, as the real host does.
@@ -80,6 +81,26 @@ func (h *host) receive(conn uint32, b []byte, last bool) error {
 		}
 	}
 	return fmt.Errorf("conn %d: delivered %d times and there is no end", conn, rounds)
+}
+
+// datagrams delivers payloads on a flow of the current session, in one event. What was
+// delivered is consumed.
+func (h *host) datagrams(conn uint32, lost uint64, list [][]byte) error {
+	s := h.session()
+	in := s.input(conn)
+	in.flow = true
+	e := &abi.Datagrams{Head: h.head(conn), Offset: uint64(len(in.bytes)), Lost: lost}
+	for _, b := range list {
+		in.bytes = append(in.bytes, b...)
+		e.Datagrams.Add(abi.DatagramNote{Size: uint32(len(b))})
+	}
+	e.Bytes = in.bytes[e.Offset:]
+	in.consumed, in.shown = len(in.bytes), len(in.bytes)
+	if in.through {
+		h.output = append(h.output, e.Bytes...)
+		return nil
+	}
+	return h.event(e)
 }
 
 // ready minds the NEED of the last answer.

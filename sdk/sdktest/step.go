@@ -107,10 +107,11 @@ func (r *run) event(op abi.Op, list []token, lines []line) (taken int, err error
 	return taken, r.host.event(e)
 }
 
-// input appends bytes to a connection.
+// input appends bytes to a connection, or datagrams to a flow.
 func (r *run) input(list []token) error {
-	conn, last := uint32(1), false
+	conn, last, flow, lost := uint32(1), false, false, uint64(0)
 	var b []byte
+	var datagrams [][]byte
 	for _, t := range list {
 		switch {
 		case t.key == "conn":
@@ -119,13 +120,25 @@ func (r *run) input(list []token) error {
 				return fmt.Errorf("conn: %w", err)
 			}
 			conn = uint32(n)
+		case t.key == "lost":
+			n, err := strconv.ParseUint(string(t.bytes), 0, 64)
+			if err != nil {
+				return fmt.Errorf("lost: %w", err)
+			}
+			lost = n
+		case t.key == "" && t.bare && string(t.bytes) == "datagrams":
+			flow = true
 		case t.key == "" && t.bare && string(t.bytes) == "last":
 			last = true
 		case t.key == "" && !t.bare && !t.isGroup():
 			b = append(b, t.bytes...)
+			datagrams = append(datagrams, t.bytes)
 		default:
 			return fmt.Errorf("%q is neither an event nor quoted bytes", t.key+string(t.bytes))
 		}
+	}
+	if flow {
+		return r.host.datagrams(conn, lost, datagrams)
 	}
 	return r.host.receive(conn, b, last)
 }
