@@ -2,6 +2,7 @@ package netio
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -25,6 +26,9 @@ func (l *Listener) acceptLoop(s *net.TCPListener) {
 			l.admit(c)
 			continue
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) { // Retire
+			return
+		}
 		select {
 		case <-l.stopped:
 			return
@@ -45,41 +49,80 @@ func (l *Listener) acceptLoop(s *net.TCPListener) {
 
 // admit starts to sniff c, if there is room.
 func (l *Listener) admit(c *net.TCPConn) {
-	if why, ok := l.sniffing.enter(c, l.options.SniffTimeout); !ok {
-		l.dismiss(c, why)
+	in := l.sniffing.enter(c, l.options.SniffTimeout)
+	if in == nil {
+		l.dismiss(c, OutcomeClosing)
 		return
 	}
-	go l.sniff(c)
+	go l.sniff(in)
 }
 
-// sniff owns c until it is handed over.
-func (l *Listener) sniff(c *net.TCPConn) {
-	prefix, v := l.look(c)
-	l.sniffing.leave(c)
+// sniff owns a connection until it is handed over.
+func (l *Listener) sniff(in *sniffed) {
+	l.busy.Add(1)
+	defer l.busy.Add(-1)
+	defer l.sniffing.done()
+	c := stream{Conn: in.tcp, tcp: in.tcp}
+	if l.options.TLS != nil {
+		var why Outcome
+		if c.secure, why = l.handshake(in); why != OutcomeHTTP {
+			l.handOver(in, c, nil, verdict{outcome: why})
+			return
+		}
+		c.Conn = c.secure
+		l.sniffing.extend(in, l.options.SniffTimeout)
+	}
+	prefix, v := l.look(in, c)
+	l.handOver(in, c, prefix, v)
+}
+
+// handOver gives a connection to whom the verdict says, or ends it.
+func (l *Listener) handOver(in *sniffed, c stream, prefix []byte, v verdict) {
+	if v.outcome == OutcomeRTSP {
+		l.sayGoodbye(in, c, refuseRTSP(prefix))
+	}
+	l.sniffing.leave(in)
+	c.tcp.SetDeadline(time.Time{})
 	switch v.outcome {
 	case OutcomeHTTP:
-		c.SetReadDeadline(time.Time{})
-		if !l.front.serve(&sniffedConn{TCPConn: c, prefix: prefix}) {
+		if !l.front.serve(newWebConn(c, prefix)) {
 			l.dismiss(c, OutcomeClosing)
-			break
+			return
 		}
-		l.counts.sniffed[OutcomeHTTP].Add(1)
+	case OutcomeHTTP2:
+		_ = c.tcp.SetWriteBuffer(http2SendBytes)
+		if !l.front.serve2(c.secure) {
+			l.dismiss(c, OutcomeClosing)
+			return
+		}
 	case OutcomeRaw:
-		c.SetReadDeadline(time.Time{})
-		l.counts.sniffed[OutcomeRaw].Add(1)
-		l.sniffing.done()
-		l.options.Handler.ServeRaw(l.newConn(c, prefix), v.plugin)
-		return
+		l.serveRaw(c, prefix, v.plugin)
 	default:
 		l.dismiss(c, v.outcome)
+		return
 	}
-	l.sniffing.done()
+	l.counts.sniffed[v.outcome].Add(1)
+}
+
+// serveRaw gives a connection to its plugin, on a goroutine that nobody joins.
+func (l *Listener) serveRaw(c stream, prefix []byte, plugin string) {
+	var conn *Conn
+	if c.secure == nil {
+		conn = l.newConn(c.tcp, prefix)
+	} else {
+		var err error
+		if conn, err = l.newSecure(c.secure, c.tcp, prefix); err != nil {
+			l.options.Log.Warn("connection lost", "listener", l.options.Name, "error", err)
+			return
+		}
+	}
+	go l.options.Handler.ServeRaw(conn, plugin)
 }
 
 // look reads until the routes have a verdict that more bytes cannot better, or
 // until the peer or the deadline ends the wait: then the best so far holds.
 // SniffBytes always suffice, since no pattern reaches further.
-func (l *Listener) look(c *net.TCPConn) (prefix []byte, v verdict) {
+func (l *Listener) look(in *sniffed, c stream) (prefix []byte, v verdict) {
 	buf := make([]byte, SniffBytes)
 	n := 0
 	for {
@@ -93,7 +136,7 @@ func (l *Listener) look(c *net.TCPConn) (prefix []byte, v verdict) {
 		}
 		if err != nil {
 			if !v.decided {
-				v.outcome = l.undecided(err)
+				v.outcome = l.undecided(in, err)
 			}
 			return buf[:n], v
 		}
@@ -101,20 +144,40 @@ func (l *Listener) look(c *net.TCPConn) (prefix []byte, v verdict) {
 }
 
 // undecided names the end of a wait that gave no verdict.
-func (l *Listener) undecided(err error) Outcome {
+func (l *Listener) undecided(in *sniffed, err error) Outcome {
 	select {
 	case <-l.stopped:
 		return OutcomeClosing
 	default:
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case in.evicted.Load():
+		return OutcomeBusy
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		return OutcomeTimeout
 	}
 	return OutcomePeerClosed
 }
 
+// sayGoodbye answers a connection that nobody takes and waits for the peer to read it,
+// as CloseAfterFlush does.
+func (l *Listener) sayGoodbye(in *sniffed, c net.Conn, text []byte) {
+	l.sniffing.extend(in, lingerTime)
+	if _, err := c.Write(text); err != nil {
+		return
+	}
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(c, maxFarewell))
+}
+
+// maxFarewell is how much of a refused peer's input is read, at most: chosen, above
+// what a client sends before it looks for an answer.
+const maxFarewell = 64 << 10
+
 // dismiss closes a connection that nobody takes.
-func (l *Listener) dismiss(c *net.TCPConn, why Outcome) {
+func (l *Listener) dismiss(c net.Conn, why Outcome) {
 	l.counts.sniffed[why].Add(1)
 	l.options.Log.Debug("connection closed", "listener", l.options.Name, "peer", c.RemoteAddr(), "reason", why.String())
 	c.Close()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httputil"
 	"strings"
 )
 
@@ -40,6 +39,10 @@ func bodyKind(r *http.Request) BodyKind {
 		return BodyLength
 	case len(r.Header["Content-Length"]) > 0:
 		return BodyNone
+	case r.ProtoMajor == 2 && r.ContentLength < 0: // its end is in the stream's framing
+		return BodyChunked
+	case r.ProtoMajor == 2:
+		return BodyNone
 	}
 	switch r.Method {
 	case http.MethodPost, http.MethodPut, "SOURCE":
@@ -67,7 +70,7 @@ func bodyReader(kind BodyKind, length int64, input io.Reader) (io.Reader, *bufio
 		return &lengthReader{input: input, left: length}, nil
 	case BodyChunked:
 		ahead := bufio.NewReaderSize(input, entityBuffer)
-		return httputil.NewChunkedReader(ahead), ahead
+		return &chunkReader{in: ahead}, ahead
 	}
 	return nil, nil
 }

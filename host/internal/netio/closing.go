@@ -42,7 +42,7 @@ func (c *Conn) closeWith(b []byte) {
 func (c *Conn) Reject(b []byte) {
 	c.finish(b, func() {
 		if !c.linger() {
-			c.sock.SetLinger(0)
+			_ = c.sock.SetLinger(0)
 		}
 		c.Close()
 	})
@@ -70,7 +70,7 @@ func (c *Conn) finish(b []byte, end func()) {
 // linger ends the sending side and discards input until the peer closes, which
 // it reports, or lingerTime has passed.
 func (c *Conn) linger() (peerClosed bool) {
-	c.sock.CloseWrite()
+	_ = c.sock.CloseWrite()
 	c.sock.SetReadDeadline(time.Now().Add(lingerTime))
 	_, err := io.Copy(io.Discard, c.sock)
 	return err == nil

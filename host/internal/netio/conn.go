@@ -2,6 +2,7 @@ package netio
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -14,16 +15,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Conn is a TCP connection outside of net/http: of a raw protocol, or hijacked
-// from an Exchange. Reading is for one goroutine at a time; all other methods
+// Conn is a connection outside of net/http: of a raw protocol, or hijacked from an
+// Exchange. With TLS, and of an HTTP/2 stream, it is one end of a socket pair whose
+// other end is relayed to the peer. Reading is for one goroutine at a time; all other methods
 // are safe for concurrent use. Who received it ends it by exactly one of Close,
 // CloseAfterFlush, Reject and Detach; later ones have no effect.
 type Conn struct {
-	sock          *net.TCPConn
+	sock          socket
 	raw           syscall.RawConn
 	l             *Listener // name, counters, closers
 	local, remote netip.AddrPort
 	expected      bool // the client waits for 100 Continue
+	secure        bool // TLS
 
 	in  input
 	out output
@@ -32,7 +35,7 @@ type Conn struct {
 // input is the reading side.
 type input struct {
 	mu    sync.Mutex // held over a Read, so that Detach can wait for its end
-	sock  *net.TCPConn
+	sock  socket
 	left  []byte        // read from the socket before this Conn was made
 	body  io.Reader     // a hijacked request's body; nil: everything is input
 	ahead *bufio.Reader // between body and socket, may hold input read ahead
@@ -56,11 +59,28 @@ func (in *input) Read(b []byte) (int, error) {
 
 // newConn takes c over; left is owned by the Conn.
 func (l *Listener) newConn(sock *net.TCPConn, left []byte) *Conn {
+	return l.connOn(sock, sock, left)
+}
+
+// newSecure takes over a TLS connection, on which a relay speaks from now on.
+func (l *Listener) newSecure(peer *tls.Conn, tcp *net.TCPConn, left []byte) (*Conn, error) {
+	sock, err := relayTLS(peer, tcp)
+	if err != nil {
+		peer.Close()
+		return nil, err
+	}
+	c := l.connOn(sock, tcp, left)
+	c.secure = true
+	return c, nil
+}
+
+// connOn makes a Conn of a socket, for the peer of another that may be behind it.
+func (l *Listener) connOn(sock socket, peer net.Conn, left []byte) *Conn {
 	c := &Conn{
 		sock:   sock,
 		l:      l,
-		local:  addrPort(sock.LocalAddr()),
-		remote: addrPort(sock.RemoteAddr()),
+		local:  addrPort(peer.LocalAddr()),
+		remote: addrPort(peer.RemoteAddr()),
 	}
 	if len(left) > 0 {
 		c.in.left = left
@@ -84,10 +104,13 @@ func (c *Conn) Local() netip.AddrPort { return c.local }
 // Remote is the peer's address.
 func (c *Conn) Remote() netip.AddrPort { return c.remote }
 
+// TLS tells whether the peer speaks TLS.
+func (c *Conn) TLS() bool { return c.secure }
+
 // BytesIn counts what Read has taken, with an HTTP body's framing.
 func (c *Conn) BytesIn() uint64 { return c.in.bytes.Load() }
 
-// BytesOut counts what the socket has taken from TryWrite and Reject.
+// BytesOut counts what the socket, or the relay, has taken from TryWrite and Reject.
 func (c *Conn) BytesOut() uint64 { return c.out.bytes.Load() }
 
 // Read blocks for input: first what was read before the Conn was made, then
@@ -113,8 +136,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 }
 
 // SetReadDeadline bounds a blocked Read and those to come; the zero time lifts
-// the bound. A Read that it ends fails with os.ErrDeadlineExceeded; a chunked
-// body cannot be read any further then.
+// the bound. A Read that it ends fails with os.ErrDeadlineExceeded; another one goes
+// on where it stopped.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
@@ -124,7 +147,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.sock.SetReadDeadline(t)
 }
 
-// Detach takes the socket out of Go's hands: fd is non-blocking and the
+// Detach takes the socket out of Go's hands: fd is a non-blocking stream socket and the
 // caller's to close. leftover is raw input that was read from the peer and not
 // from the Conn (of a chunked body, from anywhere in its framing); unsent is output that TryWrite accepted and the socket did not
 // yet take, which must go out before anything else. Both are the caller's. A
@@ -140,6 +163,9 @@ func (c *Conn) Detach() (fd int, leftover, unsent []byte, err error) {
 		err = net.ErrClosed
 	} else {
 		fd, err = duplicate(c.raw)
+	}
+	if r, ok := c.sock.(*relayed); ok && err == nil {
+		r.hangUp = nil // its relay goes on with the duplicate
 	}
 	c.sock.Close()
 	if err != nil {

@@ -1,10 +1,15 @@
 // Package netio is the room where the network begins: it owns the listening
-// sockets, the connections that have not yet shown what they speak, and the
-// HTTP/1 front.
+// sockets, the connections that have not yet shown what they speak, TLS, and the
+// HTTP front.
 //
-// In come TCP connections. Out go, to one Handler, either a raw connection
+// In come TCP connections, and datagrams. Of the connections go out, to one Handler, either a raw connection
 // whose first bytes matched a plugin's Pattern (a Conn), or one HTTP request
 // at a time (an Exchange), which its handler answers or turns into a Conn.
+//
+// What is not plain TCP is made to look so: a Conn of a TLS connection or an HTTP/2
+// stream is one end of a socket pair, and a relay carries on from the other. On the
+// way to net/http the bytes of HTTP/1 pass a watch that refuses whatever two servers
+// might take apart differently.
 //
 // It never knows what a plugin is beyond the name in a Pattern, never reads a
 // route table, never parses media, and keeps no connection once it has been

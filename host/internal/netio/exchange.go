@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -36,13 +37,16 @@ type Exchange struct {
 
 	mu       sync.Mutex
 	w        http.ResponseWriter
-	bodyRead bool // a read of the body was begun
-	bodyDone bool // the body was read to its end
+	stream   *http.Request // of HTTP/2: with its own body, and the context that ends with the client alone
+	relay    *streamRelay  // of HTTP/2, hijacked
+	bodyRead bool          // a read of the body was begun
+	bodyDone bool          // the body was read to its end
 	over     bool
 	done     chan struct{}
 }
 
-func newExchange(l *Listener, w http.ResponseWriter, r *http.Request) *Exchange {
+// newExchange makes the Exchange of a request that came over c.
+func newExchange(l *Listener, w http.ResponseWriter, r *http.Request, c net.Conn) *Exchange {
 	x := &Exchange{
 		Request:  r,
 		Listener: l.options.Name,
@@ -52,9 +56,10 @@ func newExchange(l *Listener, w http.ResponseWriter, r *http.Request) *Exchange 
 		w:        w,
 		done:     make(chan struct{}),
 	}
-	if c, ok := r.Context().Value(connKey{}).(*sniffedConn); ok {
-		x.Local, x.Remote = addrPort(c.LocalAddr()), addrPort(c.RemoteAddr())
+	if r.ProtoMajor == 2 {
+		x.stream = r.WithContext(r.Context())
 	}
+	x.Local, x.Remote = addresses(c)
 	r.Body = &guardedBody{x: x, body: r.Body}
 	return x
 }
@@ -109,7 +114,7 @@ func (x *Exchange) Respond(status int, h http.Header, body [][]byte, closeAfter 
 	if x.floods() {
 		return x.respondAndDrop(status, h, body)
 	}
-	err := x.respond(status, h, body, closeAfter)
+	err := x.respond(status, h, body, closeAfter || x.l.retired.Load())
 	x.end()
 	if err != nil {
 		return fmt.Errorf("respond: %w", err)
@@ -124,7 +129,7 @@ const maxIgnoredBody = 256 << 10
 // floods tells whether an unread body stands in the way of an answer: net/http
 // would first read up to maxIgnoredBody of it, at an encoder's pace.
 func (x *Exchange) floods() bool {
-	if x.bodyRead {
+	if x.bodyRead || x.Request.ProtoMajor == 2 {
 		return false
 	}
 	return x.kind == BodyChunked || x.kind == BodyToClose || x.Request.ContentLength > maxIgnoredBody
@@ -150,7 +155,13 @@ func (x *Exchange) respond(status int, h http.Header, body [][]byte, closeAfter 
 			return err
 		}
 	}
-	if closeAfter {
+	if x.Request.ProtoMajor == 2 { // a stream ends with its answer, the connection is others' too
+		for name := range to {
+			if isHopByHop(name) {
+				delete(to, name)
+			}
+		}
+	} else if closeAfter {
 		to.Set("Connection", "close")
 	}
 	x.w.WriteHeader(status)
@@ -204,13 +215,16 @@ func (x *Exchange) Hijack() (*Conn, error) {
 
 // hijack: the caller holds mu. Whatever it returns, x is settled.
 func (x *Exchange) hijack() (*Conn, error) {
+	if x.Request.ProtoMajor == 2 {
+		return x.hijackStream()
+	}
 	nc, rw, err := http.NewResponseController(x.w).Hijack()
 	x.end()
 	if err != nil {
 		return nil, err
 	}
-	sc, ok := nc.(*sniffedConn)
-	if !ok {
+	sc := web(nc)
+	if sc == nil {
 		nc.Close()
 		return nil, fmt.Errorf("connection of type %T", nc)
 	}
@@ -221,7 +235,12 @@ func (x *Exchange) hijack() (*Conn, error) {
 	}
 	left := make([]byte, 0, len(buffered)+len(sc.prefix))
 	left = append(append(left, buffered...), sc.prefix...)
-	c := x.l.newConn(sc.TCPConn, left)
+	var c *Conn
+	if sc.secure == nil {
+		c = x.l.newConn(sc.tcp, left)
+	} else if c, err = x.l.newSecure(sc.secure, sc.tcp, left); err != nil {
+		return nil, err
+	}
 	c.readBody(x.kind, x.Request.ContentLength)
 	c.expected = x.wait
 	return c, nil

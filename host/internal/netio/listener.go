@@ -23,7 +23,7 @@ const (
 )
 
 // maxSniffing bounds the connections of one listener that have not yet shown
-// what they speak; further ones are closed (OutcomeBusy): chosen.
+// what they speak; for a further one the oldest is closed (OutcomeBusy): chosen.
 const maxSniffing = 8192
 
 // Handler takes what a listener has recognised. Its methods are called from
@@ -46,8 +46,10 @@ type Options struct {
 	// Sockets are served instead of binding Addresses: inherited, or steered to. They
 	// are the Listener's from then on, also when Listen fails.
 	Sockets []*net.TCPListener
+	Hold    bool      // nothing is accepted before Accept
 	Raw     []Pattern // the first routes; see SetRoutes
-	HTTP    bool      // whether HTTP/1 is served
+	HTTP    bool      // whether HTTP is served: version 1, with TLS also 2
+	TLS     *TLS      // nil: plain TCP
 	Handler Handler
 	Log     *slog.Logger // nil: silent
 
@@ -94,6 +96,9 @@ type Listener struct {
 	sniffing  sniffers
 	stopped   chan struct{} // closed by stop
 	stopOnce  sync.Once
+	startOnce sync.Once
+	retired   atomic.Bool
+	busy      atomic.Int64 // connections that are no handler's
 }
 
 // Listen binds all addresses or none and begins to accept. A failure to bind
@@ -112,10 +117,20 @@ func Listen(o Options) (*Listener, error) {
 	if o.HTTP {
 		l.front = newFront(l)
 	}
-	for _, s := range sockets {
-		l.accepting.Go(func() { l.acceptLoop(s) })
+	if !o.Hold {
+		l.Accept()
 	}
 	return l, nil
+}
+
+// Accept begins to accept on a listener that was opened with Options.Hold; until then
+// the kernel keeps who comes in the sockets' queues. More calls do nothing.
+func (l *Listener) Accept() {
+	l.startOnce.Do(func() {
+		for _, s := range l.sockets {
+			l.accepting.Go(func() { l.acceptLoop(s) })
+		}
+	})
 }
 
 // open binds the addresses, or takes the sockets that were given.
@@ -167,8 +182,43 @@ func (l *Listener) Addrs() []netip.AddrPort {
 // Sockets gives the listening sockets, which stay the Listener's.
 func (l *Listener) Sockets() []*net.TCPListener { return l.sockets }
 
+// Busy counts what was accepted and not handed over: connections under judgement, HTTP's,
+// between two requests too, and requests under way. Once the listener has retired, each
+// answer is the last of its connection.
+func (l *Listener) Busy() int {
+	n := int(l.busy.Load())
+	if l.front != nil {
+		n += l.front.requests.count()
+	}
+	return n
+}
+
 // Stats is a snapshot of the counters.
 func (l *Listener) Stats() Stats { return l.counts.snapshot() }
+
+// queueTime is how long Retire goes on to accept, so that a client whose handshake the
+// kernel has just completed is not reset: chosen, far above a scheduler's delay.
+const queueTime = 20 * time.Millisecond
+
+// Retire accepts no more connections and closes the sockets, but lets those go on that
+// were accepted, whatever they have shown so far; Shutdown or Close end them. With
+// drain, what waits in the sockets' queues is accepted first; without, it is left to
+// others who hold the same sockets.
+func (l *Listener) Retire(drain bool) {
+	l.retired.Store(true)
+	l.startOnce.Do(func() {}) // an Accept that comes later does nothing
+	until := time.Now()
+	if drain {
+		until = until.Add(queueTime)
+	}
+	for _, s := range l.sockets {
+		_ = s.SetDeadline(until) // fails for a closed socket only
+	}
+	l.accepting.Wait()
+	for _, s := range l.sockets {
+		s.Close()
+	}
+}
 
 // Stop accepts no more connections. Those that are there, and requests under way, go
 // on until Shutdown or Close.
@@ -191,7 +241,7 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 	l.stop()
 	var err error
 	if l.front != nil {
-		err = l.front.server.Shutdown(ctx)
+		err = l.front.shutdown(ctx)
 	}
 	err = errors.Join(err, l.closers.wait(ctx))
 	l.Close()

@@ -5,22 +5,27 @@ import "sync/atomic"
 // Outcome says what became of an accepted connection at the end of sniffing.
 type Outcome uint8
 
-// The outcomes. All but the first two end in a closed connection.
+// The outcomes. All but the first three end in a closed connection.
 const (
 	OutcomeHTTP       Outcome = iota // went to the HTTP front
+	OutcomeHTTP2                     // chose HTTP/2 in its TLS handshake, went to the HTTP front
 	OutcomeRaw                       // matched a pattern, went to ServeRaw
 	OutcomeUnknown                   // its bytes can match nothing here
 	OutcomeTLS                       // a TLS ClientHello on a plain port
+	OutcomePlain                     // no TLS on a TLS port
+	OutcomeHandshake                 // the TLS handshake failed
 	OutcomeMMS                       // an MMS greeting that no pattern takes
+	OutcomeRTSP                      // an RTSP request that no pattern takes
 	OutcomeTimeout                   // undecided at the end of SniffTimeout
 	OutcomePeerClosed                // closed by the peer while undecided
-	OutcomeBusy                      // more than maxSniffing connections undecided
+	OutcomeBusy                      // the oldest of more than maxSniffing undecided connections
 	OutcomeClosing                   // the listener closed first
 	outcomes
 )
 
 var outcomeNames = [outcomes]string{
-	"http", "raw", "unknown", "tls_on_plain", "mms_untaken", "timeout", "peer_closed", "busy", "closing",
+	"http", "http2", "raw", "unknown", "tls_on_plain", "plain_on_tls", "tls_handshake",
+	"mms_untaken", "rtsp_untaken", "timeout", "peer_closed", "busy", "closing",
 }
 
 // String is the outcome's metric label.
@@ -47,13 +52,16 @@ type Stats struct {
 	AcceptErrors   uint64           // failed accepts, each followed by a pause
 	Requests       uint64           // HTTP requests given to the Handler
 	WriteOverflows uint64           // Conns closed by TryWrite
+	BadFraming     uint64           // requests refused, since their end could be read in two ways
+	Evicted        uint64           // HTTP connections closed, oldest first, since too many waited for a request
 	Sniffed        [outcomes]uint64 // connections, indexed by Outcome
 }
 
 // counters are the live values behind Stats.
 type counters struct {
-	accepted, acceptErrors, requests, writeOverflows atomic.Uint64
-	sniffed                                          [outcomes]atomic.Uint64
+	accepted, acceptErrors, requests, writeOverflows, badFraming, evicted atomic.Uint64
+
+	sniffed [outcomes]atomic.Uint64
 }
 
 func (c *counters) snapshot() Stats {
@@ -62,6 +70,8 @@ func (c *counters) snapshot() Stats {
 		AcceptErrors:   c.acceptErrors.Load(),
 		Requests:       c.requests.Load(),
 		WriteOverflows: c.writeOverflows.Load(),
+		BadFraming:     c.badFraming.Load(),
+		Evicted:        c.evicted.Load(),
 	}
 	for i := range c.sniffed {
 		s.Sniffed[i] = c.sniffed[i].Load()

@@ -52,7 +52,7 @@ func (o *output) current() connState {
 
 // leave goes from open to another state and ends what blocks on the socket,
 // unless that is to be flushed first.
-func (o *output) leave(to connState, sock *net.TCPConn) bool {
+func (o *output) leave(to connState, sock socket) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.state != stateOpen {

@@ -10,10 +10,6 @@ import (
 // one small buffer holds what sniffing reads.
 const SniffBytes = 512
 
-// maxMethodLetters bounds the method token that counts as HTTP: chosen; the
-// longest registered method, UPDATEREDIRECTREF, has 17 and no use here.
-const maxMethodLetters = 16
-
 // mmsGreeting opens an MMS-over-TCP connection (MS-MMSP 2.2.3; wire digest 7.1).
 var mmsGreeting = []byte{0x01, 0x00, 0x00, 0x00, 0xCE, 0xFA, 0x0B, 0xB0}
 
@@ -25,6 +21,7 @@ type Pattern struct {
 	Offset int // bytes
 	Bytes  []byte
 	Mask   []byte
+	RTSP   bool // instead of bytes: whatever speaks RTSP
 }
 
 // match is how a connection's first bytes compare with something it may be.
@@ -36,6 +33,10 @@ type match struct {
 
 func (p *Pattern) validate() error {
 	switch {
+	case p.RTSP && len(p.Bytes) > 0:
+		return fmt.Errorf("pattern of %q: RTSP and bytes", p.Plugin)
+	case p.RTSP:
+		return nil
 	case len(p.Bytes) == 0:
 		return fmt.Errorf("pattern of %q: no bytes", p.Plugin)
 	case len(p.Mask) != 0 && len(p.Mask) != len(p.Bytes):
@@ -78,23 +79,11 @@ func (p *Pattern) compare(b []byte) (m match) {
 	return m
 }
 
-// compareHTTP knows a request line by its method: uppercase letters, then a
-// space (RFC 9112 3).
-func compareHTTP(b []byte) match {
-	for i, c := range b {
-		switch {
-		case c == ' ' && i > 0:
-			return match{full: true, possible: true, bits: 8 * (i + 1)}
-		case c < 'A' || c > 'Z' || i == maxMethodLetters:
-			return match{}
-		}
-	}
-	return match{possible: true, bits: 8 * len(b)}
-}
-
 // table is what a listener's connections may turn out to be: immutable.
 type table struct {
 	http     bool
+	rtsp     bool   // somebody takes RTSP
+	rtspTo   string // who
 	patterns []Pattern
 }
 
@@ -103,6 +92,13 @@ func newTable(http bool, patterns []Pattern) (*table, error) {
 	for _, p := range patterns {
 		if err := p.validate(); err != nil {
 			return nil, err
+		}
+		if p.RTSP {
+			if t.rtsp && t.rtspTo != p.Plugin {
+				return nil, fmt.Errorf("both %q and %q take RTSP", t.rtspTo, p.Plugin)
+			}
+			t.rtsp, t.rtspTo = true, p.Plugin
+			continue
 		}
 		p.Bytes, p.Mask = bytes.Clone(p.Bytes), bytes.Clone(p.Mask)
 		t.patterns = append(t.patterns, p)
@@ -136,16 +132,20 @@ func (t *table) scan(b []byte, seen int) (v verdict) {
 
 // classify judges b, the first bytes of a connection. Of several patterns that
 // match, the one that compares most bits wins, then the first; any pattern
-// beats HTTP. A better candidate is worth waiting for once a bit of it agreed.
+// beats RTSP and HTTP. A better candidate is worth waiting for once a bit of it
+// agreed.
 func (t *table) classify(b []byte) verdict {
 	var v verdict
 	best := -1 // bits of what v says
-	if t.http {
-		m := compareHTTP(b)
-		if m.full {
+	if t.http || t.rtsp {
+		switch kind := textKind(b); {
+		case kind == textUnfinished:
+			v.more = true
+		case kind == textHTTP && t.http:
 			v, best = verdict{outcome: OutcomeHTTP, decided: true}, 0
+		case kind == textRTSP && t.rtsp:
+			v, best = verdict{outcome: OutcomeRaw, plugin: t.rtspTo, decided: true}, 0
 		}
-		v.more = m.possible && !m.full
 	}
 	for i := range t.patterns {
 		if m := t.patterns[i].compare(b); m.full && m.bits > best {
@@ -174,6 +174,8 @@ func stranger(b []byte) Outcome {
 		return OutcomeTLS
 	case bytes.HasPrefix(b, mmsGreeting):
 		return OutcomeMMS
+	case textKind(b) == textRTSP:
+		return OutcomeRTSP
 	}
 	return OutcomeUnknown
 }

@@ -1,45 +1,75 @@
 package netio
 
 import (
+	"cmp"
+	"container/list"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 var aLongTimeAgo = time.Unix(1, 0)
 
-// sniffers are the connections under judgement. The zero value is ready.
+// sniffers are the connections under judgement, oldest first. The zero value is ready.
 type sniffers struct {
 	mu      sync.Mutex
-	conns   map[*net.TCPConn]struct{}
+	order   list.List // of *sniffed
+	limit   int       // maxSniffing, but in tests
 	stopped bool
 	wg      sync.WaitGroup // one for each goroutine that sniffs
 }
 
-// enter admits c and sets its deadline; leave and done must follow.
-func (s *sniffers) enter(c *net.TCPConn, timeout time.Duration) (why Outcome, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.stopped:
-		return OutcomeClosing, false
-	case len(s.conns) >= maxSniffing:
-		return OutcomeBusy, false
-	}
-	if s.conns == nil {
-		s.conns = make(map[*net.TCPConn]struct{})
-	}
-	s.conns[c] = struct{}{}
-	s.wg.Add(1)
-	c.SetReadDeadline(time.Now().Add(timeout))
-	return 0, true
+// sniffed is a connection under judgement. Its goroutine alone reads and writes it.
+type sniffed struct {
+	tcp     *net.TCPConn
+	evicted atomic.Bool // it had to make room
+	place   *list.Element
 }
 
-// leave ends the hold over c: stop has no power over it any more.
-func (s *sniffers) leave(c *net.TCPConn) {
+// enter admits c; leave and done must follow. If there are too many, the oldest must
+// go: one that shows nothing does not keep out those who come to speak.
+func (s *sniffers) enter(c *net.TCPConn, timeout time.Duration) *sniffed {
 	s.mu.Lock()
-	delete(s.conns, c)
+	defer s.mu.Unlock()
+	if s.stopped {
+		return nil
+	}
+	if s.order.Len() >= cmp.Or(s.limit, maxSniffing) {
+		oldest := s.order.Front()
+		old := oldest.Value.(*sniffed)
+		old.evicted.Store(true)
+		s.forget(old)
+		old.tcp.SetDeadline(aLongTimeAgo)
+	}
+	in := &sniffed{tcp: c}
+	in.place = s.order.PushBack(in)
+	s.wg.Add(1)
+	c.SetDeadline(time.Now().Add(timeout))
+	return in
+}
+
+// extend gives another timeout to a connection that has got somewhere.
+func (s *sniffers) extend(in *sniffed, timeout time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in.place != nil && !s.stopped {
+		in.tcp.SetDeadline(time.Now().Add(timeout))
+	}
+}
+
+// leave ends the hold over a connection: stop has no power over it any more.
+func (s *sniffers) leave(in *sniffed) {
+	s.mu.Lock()
+	s.forget(in)
 	s.mu.Unlock()
+}
+
+func (s *sniffers) forget(in *sniffed) {
+	if in.place != nil {
+		s.order.Remove(in.place)
+		in.place = nil
+	}
 }
 
 func (s *sniffers) done() { s.wg.Done() }
@@ -49,8 +79,8 @@ func (s *sniffers) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
-	for c := range s.conns {
-		c.SetReadDeadline(aLongTimeAgo)
+	for e := s.order.Front(); e != nil; e = e.Next() {
+		e.Value.(*sniffed).tcp.SetDeadline(aLongTimeAgo)
 	}
 }
 
