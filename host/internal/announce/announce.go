@@ -24,6 +24,8 @@ type Offer struct {
 	Plugin   string
 	Listener string
 	Address  netip.AddrPort // of the listener
+	Wide     bool           // Address stands for a prefix: only who has reached the listener knows an address of it
+	TLS      bool           // the listener speaks it: http becomes https, other schemes cannot be had there
 	Plays    []manifest.Play
 }
 
@@ -61,12 +63,19 @@ func (b *Book) Endpoints(p *point.Point, authority, listener string) []Endpoint 
 	}
 	var all []ranked
 	for _, o := range *offers {
+		if o.Wide && (o.Listener != listener || host == "") {
+			continue
+		}
 		for _, play := range o.Plays {
 			if len(has) > 0 && !slices.ContainsFunc(has, func(r *point.Rendition) bool { return r.Name() == play.Rendition }) {
 				continue
 			}
-			url := play.Scheme + "://" + at(host, o.Address) + "/" + escape(p.Name()) + play.Suffix
-			all = append(all, ranked{Endpoint{o.Plugin, play.Scheme, url, play.Rendition}, play.Rank, o.Listener != listener})
+			scheme, ok := o.scheme(play)
+			if !ok {
+				continue
+			}
+			url := scheme + "://" + at(hostFor(host, o, listener, *offers), o.Address) + "/" + escape(p.Name()) + play.Suffix
+			all = append(all, ranked{Endpoint{o.Plugin, scheme, url, play.Rendition}, play.Rank, o.Listener != listener})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b ranked) int {
@@ -85,6 +94,14 @@ func (b *Book) Endpoints(p *point.Point, authority, listener string) []Endpoint 
 		}
 	}
 	return out
+}
+
+// scheme is that of a play on the offer's listener, if it can be had there.
+func (o Offer) scheme(play manifest.Play) (string, bool) {
+	if !o.TLS {
+		return play.Scheme, true
+	}
+	return "https", play.Scheme == "http"
 }
 
 // maxHost is the longest name of a host (RFC 1035 2.3.4).
@@ -111,6 +128,19 @@ func hostOf(authority string) string {
 func notInName(c rune) bool {
 	isLetter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 	return !isLetter && c != '-' && c != '.' && c != '_'
+}
+
+// hostFor gives the host to name for an offer: that which the client knows, unless it
+// is an address and the offer is on another listener, bound to another address alone.
+func hostFor(host string, o Offer, asked string, all []Offer) string {
+	own := o.Address.Addr()
+	if a, err := netip.ParseAddr(host); err != nil || o.Listener == asked || own.IsUnspecified() || own == a.Unmap() {
+		return host
+	}
+	if slices.ContainsFunc(all, func(x Offer) bool { return x.Listener == asked && x.Address.Addr() == own }) {
+		return host // the client's address is translated on its way, for this listener too
+	}
+	return ""
 }
 
 // at writes the host with the listener's port, which a URL needs unless it is the

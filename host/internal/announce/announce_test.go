@@ -33,15 +33,60 @@ func TestEmptyBook(t *testing.T) {
 	}
 }
 
+// TestTLS: on a listener with TLS http becomes https, and what cannot be had there is
+// not offered.
+func TestTLS(t *testing.T) {
+	var b Book
+	b.Set([]Offer{
+		{Plugin: "http", Listener: "web", Address: addr("0.0.0.0:443"), TLS: true, Plays: web},
+		{Plugin: "wmsp", Listener: "web", Address: addr("0.0.0.0:443"), TLS: true, Plays: wmsp},
+	})
+	got := urls(b.Endpoints(point.New(point.Options{Name: "live"}, nil), "tv.example", "web"))
+	if want := []string{"https://tv.example:443/live", "https://tv.example:443/live.ts"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestWide: an offer on a prefix is for those who have reached the listener.
+func TestWide(t *testing.T) {
+	var b Book
+	b.Set([]Offer{{Plugin: "http", Listener: "wide", Address: addr("10.9.8.0:80"), Wide: true, Plays: web[:1]}})
+	p := point.New(point.Options{Name: "live"}, nil)
+	for _, c := range []struct{ authority, asked, want string }{{"10.9.8.7", "wide", "http://10.9.8.7:80/live"}, {"10.9.8.7", "web", ""}, {"", "wide", ""}} {
+		if got := strings.Join(urls(b.Endpoints(p, c.authority, c.asked)), " "); got != c.want {
+			t.Errorf("%+v: got %q", c, got)
+		}
+	}
+}
+
+// TestOtherAddress: who asked an address is told another listener's own address, if that
+// is bound to it alone.
+func TestOtherAddress(t *testing.T) {
+	one := web[:1]
+	for _, c := range []struct{ authority, asked, other, want string }{
+		{"127.0.0.2", "127.0.0.2:80", "127.0.0.1:8090", "http://127.0.0.1:8090/live"},
+		{"127.0.0.2", "127.0.0.2:80", "0.0.0.0:8090", "http://127.0.0.2:8090/live"},
+		{"203.0.113.5", "192.0.2.1:80", "192.0.2.1:8090", "http://203.0.113.5:8090/live"}, // translated
+		{"tv.example", "192.0.2.1:80", "192.0.2.2:8090", "http://tv.example:8090/live"},
+	} {
+		var b Book
+		b.Set([]Offer{{Plugin: "http", Listener: "web", Address: addr(c.asked), Plays: one}, {Plugin: "http", Listener: "alt", Address: addr(c.other), Plays: one}})
+		got := urls(b.Endpoints(point.New(point.Options{Name: "live"}, nil), c.authority, "web"))
+		if len(got) != 2 || got[1] != c.want {
+			t.Errorf("%+v: got %q", c, got)
+		}
+	}
+}
+
 // TestOrder: the listener that was asked first, then by rank; equal ones stay in the
 // order in which they were offered.
 func TestOrder(t *testing.T) {
 	var b Book
 	b.Set([]Offer{
-		{"http", "web", addr("0.0.0.0:80"), web},
-		{"wmsp", "web", addr("0.0.0.0:80"), wmsp},
-		{"wmsp", "alt", addr("192.0.2.7:8080"), wmsp},
-		{"wmsp", "web", addr("[::]:80"), wmsp}, // the same by name: listed once
+		{Plugin: "http", Listener: "web", Address: addr("0.0.0.0:80"), Plays: web},
+		{Plugin: "wmsp", Listener: "web", Address: addr("0.0.0.0:80"), Plays: wmsp},
+		{Plugin: "wmsp", Listener: "alt", Address: addr("192.0.2.7:8080"), Plays: wmsp},
+		{Plugin: "wmsp", Listener: "web", Address: addr("[::]:80"), Plays: wmsp}, // the same by name: listed once
 	})
 	p := point.New(point.Options{Name: "live"}, nil)
 	for _, c := range []struct {
@@ -75,7 +120,7 @@ func TestAuthority(t *testing.T) {
 		{"2001:db8::5", "[::]:81", "mms://[2001:db8::5]:81/live"},
 	} {
 		var b Book
-		b.Set([]Offer{{"wmsp", "web", addr(c.address), one}})
+		b.Set([]Offer{{Plugin: "wmsp", Listener: "web", Address: addr(c.address), Plays: one}})
 		if got := urls(b.Endpoints(p, c.authority, "web")); len(got) != 1 || got[0] != c.want {
 			t.Errorf("%q at %s: %q, want %s", c.authority, c.address, got, c.want)
 		}
@@ -86,7 +131,7 @@ func TestAuthority(t *testing.T) {
 // into documents that others may read.
 func TestHostileAuthority(t *testing.T) {
 	var b Book
-	b.Set([]Offer{{"wmsp", "web", addr("192.0.2.1:80"), wmsp[:1]}})
+	b.Set([]Offer{{Plugin: "wmsp", Listener: "web", Address: addr("192.0.2.1:80"), Plays: wmsp[:1]}})
 	p := point.New(point.Options{Name: "live"}, nil)
 	for _, authority := range []string{"a/b", "a b", "a\"><script>", "a@evil.example", "a\r\nX: y", "a%00", "[::1", "a?b", "a#b", "\xff", "a:80:80", strings.Repeat("a", 300)} {
 		for _, e := range b.Endpoints(p, authority, "web") {
@@ -100,7 +145,7 @@ func TestHostileAuthority(t *testing.T) {
 
 func TestEscape(t *testing.T) {
 	var b Book
-	b.Set([]Offer{{"wmsp", "web", addr("192.0.2.1:80"), []manifest.Play{{Scheme: "http", Rendition: "mpegts", Suffix: ".ts"}}}})
+	b.Set([]Offer{{Plugin: "wmsp", Listener: "web", Address: addr("192.0.2.1:80"), Plays: []manifest.Play{{Scheme: "http", Rendition: "mpegts", Suffix: ".ts"}}}})
 	for _, name := range []string{"live", "a/b", "a b", "ä", "100%", "a?b#c", "a\"b<c>&d", "x;y=z", "-._~"} {
 		got := b.Endpoints(point.New(point.Options{Name: name}, nil), "", "web")[0].URL
 		u, err := url.Parse(got)
@@ -113,7 +158,7 @@ func TestEscape(t *testing.T) {
 // TestOnlyWhatThereIs: once a source has come, what the point does not have is left out.
 func TestOnlyWhatThereIs(t *testing.T) {
 	var b Book
-	b.Set([]Offer{{"http", "web", addr("192.0.2.1:80"), web}, {"wmsp", "web", addr("192.0.2.1:80"), wmsp}})
+	b.Set([]Offer{{Plugin: "http", Listener: "web", Address: addr("192.0.2.1:80"), Plays: web}, {Plugin: "wmsp", Listener: "web", Address: addr("192.0.2.1:80"), Plays: wmsp}})
 	p := point.New(point.Options{Name: "live"}, nil)
 	if n := len(b.Endpoints(p, "", "web")); n != 4 {
 		t.Errorf("%d before a source has come", n)

@@ -108,6 +108,8 @@ type Grant struct {
 	Attach    Patterns // points that it may send to viewers
 	Publish   Patterns // points whose source it may become
 	Dial      []Dial
+	Listen    []Dial   // local addresses at which it may ask for datagrams; never a Host
+	Group     []Dial   // multicast groups, udp, that it may join or send to; never a Host
 	Read      Patterns // files, relative to Config.Dir unless absolute
 	Documents bool
 }

@@ -62,9 +62,9 @@ func TestWhole(t *testing.T) {
 		Metrics:  port("127.0.0.1:9090"),
 		StateDir: "etc/state", CacheDir: "/var/cache/weir",
 		Listeners: []Listener{
-			{"off", false, []netip.AddrPort{port("0.0.0.0:8554")}},
-			{"six", true, []netip.AddrPort{port("192.0.2.10:80"), port("[::1]:80")}},
-			{"web", true, []netip.AddrPort{port("0.0.0.0:8080")}},
+			{Name: "off", Steer: SteerAuto, Addresses: []netip.AddrPort{port("0.0.0.0:8554")}},
+			{Name: "six", Enabled: true, Steer: SteerAuto, Addresses: []netip.AddrPort{port("192.0.2.10:80"), port("[::1]:80")}},
+			{Name: "web", Enabled: true, Steer: SteerAuto, Addresses: []netip.AddrPort{port("0.0.0.0:8080")}},
 		},
 		Plugins: []Plugin{
 			{Name: "ext", Exec: "/opt/ext"},
@@ -137,7 +137,7 @@ var problemCases = []struct{ name, text, want string }{
 	{"admin long", "admin: {socket: " + strings.Repeat("a", 108) + "}", "cannot be a socket's path; write one of 1 to 107 bytes"},
 	{"listener none", "listeners:\n  web: {}", "plugins.yaml:2: listeners.web: has no address; write address"},
 	{"listener no port", "listeners: {web: {addresses: [127.0.0.1]}}", "listeners.web: has no address"},
-	{"listener both", "listeners: {web: {address: ':1', port: 2}}", "listeners.web.address: stands beside addresses or port"},
+	{"listener both", "listeners: {web: {address: ':1', port: 2}}", "listeners.web.address: stands beside addresses, port or ports"},
 	{"listener name", "listeners: {Web: {address: ':1'}}", `listeners.Web: "Web" is not a name; write a lower-case letter`},
 	{"address text", "listeners: {web: {address: 8080}}", `listeners.web.address: "8080" is not ADDRESS:PORT; write for example`},
 	{"address host", "listeners: {web: {address: 'localhost:80'}}", `"localhost" is not an IP address; names are not looked up`},

@@ -98,7 +98,7 @@ func variableWord(name string) string {
 func (t target) read(value string) any {
 	_, isText := t.now.(string)
 	if t.shape.kind == list || t.shape.kind == free && !isText {
-		l := &loader{origins: origins{map[string]int{}, map[string]string{}}}
+		l := &loader{origins: origins{lines: map[string]int{}, variables: map[string]string{}}}
 		var doc yaml.Node
 		if err := yaml.Unmarshal([]byte(value), &doc); err == nil && len(doc.Content) > 0 {
 			if v := l.value(doc.Content[0], nil); len(l.problems) == 0 {

@@ -62,7 +62,7 @@ func TestEnvironmentProblems(t *testing.T) {
 		{small, "WEIR_PLUGINS__MY_OWN__CONFIG__NEW=1", "fits no key"},
 		{small, "WEIR_POINTS__LIVE__BUFFER=1", `environment WEIR_POINTS__LIVE__BUFFER: points.live.buffer: "1" is not a duration`},
 		{small, "WEIR_PLUGINS__MY_OWN__LISTENERS=web", "environment WEIR_PLUGINS__MY_OWN__LISTENERS: plugins.my-own.listeners: is not a list"},
-		{small, "WEIR_LISTENERS__WEB__TLS=x", "environment WEIR_LISTENERS__WEB__TLS: listeners.web.tls: this version cannot"},
+		{small, "WEIR_POINTS__LIVE__ARCHIVE=x", "environment WEIR_POINTS__LIVE__ARCHIVE: points.live.archive: this version cannot"},
 		{"points: {a-b: {source: push}, a.b: {source: push}}", "WEIR_POINTS__A_B__GRACE=1s", `fits both points.a-b.grace and points."a.b".grace; change the file instead`},
 	} {
 		_, err := parse(c.text, c.entry)
@@ -82,6 +82,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("points: {a: {source: push, limits: }}"), "WEIR_POINTS__A__SOURCE__URL=x:y")
 	f.Add([]byte("a: &a [*a]\n--- b"), "weir_=")
 	f.Add([]byte("? {a: b}\n: c\n1: !!binary x\n2: !!timestamp 2001-01-01\n"), "WEIR_1=2")
+	f.Add([]byte(listeners), "WEIR_LISTENERS__WIDE__PORTS=[1-65535]")
+	f.Add([]byte("listeners: {a: {protocol: udp, addresses: ['::/0', '0.0.0.0/0'], port: 1, steer: off}}"), "WEIR_LISTENERS__A__STEER=require")
 	f.Fuzz(func(t *testing.T, text []byte, entry string) {
 		c, err := parse(string(text), entry)
 		if (c == nil) == (err == nil) {
@@ -97,9 +99,7 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 		for _, l := range c.Listeners {
-			if len(l.Addresses) == 0 {
-				t.Fatalf("accepted %+v", l)
-			}
+			checkListener(t, l)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -107,6 +108,31 @@ func ParseDial(s string) (Dial, error) {
 		return bad("the host is neither a name, an address nor a prefix")
 	}
 	d.Host = Pattern(host)
+	return d, nil
+}
+
+// ParseListen reads what ParseDial does, but no names: a plugin asks for addresses of this computer.
+func ParseListen(s string) (Dial, error) {
+	d, err := ParseDial(s)
+	if err == nil && !d.Prefix.IsValid() {
+		err = fmt.Errorf("%q: the host is a name; write an address or a prefix, as in udp:127.0.0.1:5000 or udp:0.0.0.0/0:5000-5099", s)
+	}
+	if err != nil {
+		return Dial{}, err
+	}
+	return d, nil
+}
+
+var multicast = []netip.Prefix{netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("ff00::/8")} // RFC 5771, RFC 4291 §2.7
+
+// ParseGroup reads GROUP:PORTS, where GROUP is a multicast address or a prefix of them, IPv6 in brackets: "239.0.0.0/8:1-65535", "[ff15::]/16:*".
+func ParseGroup(s string) (Dial, error) {
+	d, err := ParseListen("udp:" + strings.TrimPrefix(s, "udp:"))
+	if err != nil || !slices.ContainsFunc(multicast, func(m netip.Prefix) bool {
+		return m.Bits() <= d.Prefix.Bits() && m.Contains(d.Prefix.Addr())
+	}) {
+		return Dial{}, fmt.Errorf("%q is not GROUP:PORTS; write multicast addresses, as in 239.0.0.0/8:1-65535 or 239.192.7.7:26000", s)
+	}
 	return d, nil
 }
 

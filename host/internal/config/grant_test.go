@@ -64,7 +64,7 @@ func TestDial(t *testing.T) {
 }
 
 func FuzzDial(f *testing.F) {
-	for _, s := range []string{"tcp:10.0.0.0/8:1-65535", "udp:[::ffff:1.2.3.4]/100:*", "tcp:[::1]:9", "tcp:a*:1"} {
+	for _, s := range []string{"tcp:10.0.0.0/8:1-65535", "udp:[::ffff:1.2.3.4]/100:*", "tcp:[::1]:9", "tcp:a*:1", "udp:239.0.0.0/8:*", "udp:[ff15::]/16:5"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -74,6 +74,12 @@ func FuzzDial(f *testing.F) {
 		}
 		if again, err := ParseDial(d.String()); err != nil || again != d {
 			t.Fatalf("%q is written %q: %v", s, d, err)
+		}
+		if l, err := ParseListen(s); (err == nil) != d.Prefix.IsValid() || err == nil && l != d {
+			t.Fatalf("%q to listen at: %v, %v", s, l, err)
+		}
+		if g, err := ParseGroup(s); err == nil && !g.Prefix.Addr().IsMulticast() {
+			t.Fatalf("%q as a group: %v", s, g)
 		}
 	})
 }

@@ -59,7 +59,7 @@ func read(path string) ([]byte, error) {
 
 // Parse judges the text of a configuration file. Problems name it file; its relative paths start at dir. Its error is Problems.
 func (o Options) Parse(file, dir string, text []byte, environ []string) (*Config, error) {
-	l := &loader{options: o, file: file, origins: origins{map[string]int{}, map[string]string{}}}
+	l := &loader{options: o, file: file, origins: origins{lines: map[string]int{}, variables: map[string]string{}}}
 	tree := l.tree(text)
 	if len(l.problems) == 0 {
 		tree = l.override(tree, environ)
@@ -71,6 +71,7 @@ func (o Options) Parse(file, dir string, text []byte, environ []string) (*Config
 		l.problems.sort()
 		return nil, l.problems
 	}
+	l.origins.tree = tree
 	c := &Config{File: file, Dir: dir, origins: l.origins}
 	l.config(c, at{l, nil, tree})
 	if len(l.problems) > 0 {

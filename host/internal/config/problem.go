@@ -56,6 +56,7 @@ func (ps Problems) sort() {
 type origins struct {
 	lines     map[string]int
 	variables map[string]string
+	tree      map[string]any // the values themselves
 }
 
 // problem looks up the key's own line, or that of the nearest key above it.

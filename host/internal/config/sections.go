@@ -2,7 +2,6 @@ package config
 
 import (
 	"encoding/hex"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -22,7 +21,7 @@ func (l *loader) config(c *Config, top at) {
 	c.StateDir = resolve(c.Dir, top.key("state_dir").text())
 	c.CacheDir = resolve(c.Dir, top.key("cache_dir").text())
 	for _, a := range top.key("listeners").children() {
-		c.Listeners = append(c.Listeners, l.listener(a))
+		c.Listeners = append(c.Listeners, l.listener(a, c.Dir))
 	}
 	for _, a := range top.key("plugins").children() {
 		c.Plugins = append(c.Plugins, l.plugin(a, c))
@@ -58,32 +57,6 @@ func (l *loader) admin(a at, dir string) Admin {
 	return admin
 }
 
-func (l *loader) listener(a at) Listener {
-	address, addresses, port := a.key("address"), a.key("addresses"), a.key("port")
-	listener := Listener{Name: a.name(), Enabled: a.key("enabled").bool(true)}
-	if !nameText.MatchString(listener.Name) {
-		a.fail(nameRule, listener.Name)
-	}
-	switch {
-	case address.present() && (addresses.present() || port.present()):
-		address.fail("stands beside addresses or port; write address: \"IP:PORT\", or addresses: [IP, …] and port: PORT")
-	case address.present():
-		if p := address.addrPort(); p.IsValid() {
-			listener.Addresses = []netip.AddrPort{p}
-		}
-	case len(addresses.items()) > 0 && port.present():
-		n, ok := port.port(port.text())
-		for _, item := range addresses.items() {
-			if addr := item.addr(item.text()); ok && addr.IsValid() {
-				listener.Addresses = append(listener.Addresses, netip.AddrPortFrom(addr, n))
-			}
-		}
-	default:
-		a.fail("has no address; write address: \"0.0.0.0:8080\", or addresses: [IP, …] and port: PORT")
-	}
-	return listener
-}
-
 func (l *loader) plugin(a at, c *Config) Plugin {
 	p := Plugin{Name: a.name(), Enabled: a.key("enabled").bool(true)}
 	if !nameText.MatchString(p.Name) {
@@ -107,14 +80,9 @@ func (l *loader) plugin(a at, c *Config) Plugin {
 		Read:      grant.key("read").patterns(),
 		Documents: grant.key("documents").bool(false),
 	}
-	for _, item := range grant.key("dial").items() {
-		d, err := ParseDial(item.text())
-		if err != nil {
-			item.fail("%v", err)
-			continue
-		}
-		p.Grant.Dial = append(p.Grant.Dial, d)
-	}
+	p.Grant.Dial = grant.key("dial").dials(ParseDial)
+	p.Grant.Listen = grant.key("listen").dials(ParseListen)
+	p.Grant.Group = grant.key("group").dials(ParseGroup)
 	limits := a.key("limits")
 	p.Limits = PluginLimits{
 		Memory: limits.key("memory").size(minMemory, maxMemory),
@@ -221,36 +189,4 @@ func wrongWithPointName(s string) string {
 		return "holds a control character"
 	}
 	return ""
-}
-
-// overlaps reports addresses that the kernel would not bind twice. Port 0 never overlaps.
-func (l *loader) overlaps(c *Config) {
-	type bound struct {
-		key     []string
-		address netip.AddrPort
-	}
-	var all []bound
-	add := func(address netip.AddrPort, key ...string) {
-		if !address.IsValid() || address.Port() == 0 {
-			return
-		}
-		for _, other := range all {
-			same := address.Addr() == other.address.Addr()
-			everywhere := address.Addr().IsUnspecified() || other.address.Addr().IsUnspecified()
-			if address.Port() == other.address.Port() && address.Addr().Is4() == other.address.Addr().Is4() && (same || everywhere) {
-				l.fail(key, "%v is already taken by %s (%v); choose another port", address, display(other.key), other.address)
-				return
-			}
-		}
-		all = append(all, bound{key, address})
-	}
-	add(c.Admin.Address, "admin", "address")
-	add(c.Metrics, "metrics", "address")
-	for _, listener := range c.Listeners {
-		for _, address := range listener.Addresses {
-			if listener.Enabled {
-				add(address, "listeners", listener.Name)
-			}
-		}
-	}
 }

@@ -37,14 +37,18 @@ var root = keys(map[string]*shape{
 	"state_dir": leaf(scalar),
 	"cache_dir": leaf(scalar),
 	"listeners": names(keys(map[string]*shape{
-		"enabled": leaf(scalar), "address": leaf(scalar), "addresses": leaf(list), "port": leaf(scalar),
-		"tls": leaf(later), "steer": leaf(later), "fallback": leaf(later),
+		"enabled": leaf(scalar), "protocol": leaf(scalar), "steer": leaf(scalar),
+		"address": leaf(scalar), "addresses": leaf(list), "port": leaf(scalar), "ports": leaf(list),
+		"tls":      keys(map[string]*shape{"cert": leaf(scalar), "key": leaf(scalar)}),
+		"fallback": keys(map[string]*shape{"files": leaf(scalar), "listing": leaf(scalar), "upstream": leaf(scalar)}),
+		"workers":  leaf(scalar), "groups": leaf(list), "interface": leaf(scalar),
+		"flow": keys(map[string]*shape{"offset": leaf(scalar), "bytes": leaf(scalar)}),
 	})),
 	"plugins": names(keys(map[string]*shape{
 		"enabled": leaf(scalar), "module": leaf(scalar), "exec": leaf(scalar), "sha256": leaf(scalar), "listeners": leaf(list),
 		"grant": keys(map[string]*shape{
 			"attach": leaf(list), "publish": leaf(list), "dial": leaf(list), "read": leaf(list), "documents": leaf(scalar),
-			"listen": leaf(later), "group": leaf(later),
+			"listen": leaf(list), "group": leaf(list),
 		}),
 		"limits": keys(map[string]*shape{"memory": leaf(scalar), "event": leaf(scalar)}),
 		"config": leaf(free),

@@ -93,6 +93,15 @@ func (a at) count(most int) int {
 	return n
 }
 
+// within reads a whole number that must be there.
+func (a at) within(least, most int) int {
+	n, err := strconv.Atoi(a.text())
+	if err != nil || n < least || n > most {
+		a.fail("%q is not a whole number from %d to %d; write one", a.text(), least, most)
+	}
+	return n
+}
+
 var sizeUnits = []struct {
 	suffix string
 	bytes  uint64
@@ -125,7 +134,7 @@ func parseSize(s string) (bytes uint64, ok bool) {
 	return 0, false
 }
 
-// port reads a TCP port. Zero is for tests alone.
+// port reads a port. Zero is for tests alone.
 func (a at) port(s string) (uint16, bool) {
 	n, err := strconv.ParseUint(s, 10, 16)
 	if err != nil || n == 0 && !a.loader.options.AllowPortZero {
@@ -174,6 +183,18 @@ func (a at) patterns() (out Patterns) {
 			continue
 		}
 		out = append(out, Pattern(item.text()))
+	}
+	return out
+}
+
+func (a at) dials(parse func(string) (Dial, error)) (out []Dial) {
+	for _, item := range a.items() {
+		d, err := parse(item.text())
+		if err != nil {
+			item.fail("%v", err)
+			continue
+		}
+		out = append(out, d)
 	}
 	return out
 }

@@ -62,6 +62,8 @@ type Features struct {
 type Listens struct {
 	HTTP []HTTPRoute
 	Raw  []RawPattern
+	RTSP bool         // connections whose first line ends in RTSP/1.0 or RTSP/2.0, whole
+	UDP  []RawPattern // of a flow's first datagram; one without Bytes takes what no other does
 }
 
 // HTTPRoute is one kind of HTTP request. Name is given to the plugin with each request.
@@ -72,7 +74,8 @@ type HTTPRoute struct {
 	Agents  []string // any of these inside User-Agent makes the route match; empty: every agent
 }
 
-// RawPattern is how a connection that is not HTTP begins. A connection matches when, from Offset on, its bytes under Mask equal Bytes under Mask.
+// RawPattern is how a connection that is not HTTP begins, or a flow of datagrams. It matches when, from Offset on, its bytes under Mask equal Bytes
+// under Mask.
 type RawPattern struct {
 	Name   string
 	Offset int

@@ -20,6 +20,7 @@ listens:
     - {name: play, methods: [GET, POST], path: "/{point}", agents: ["NSPlayer/"]}
   raw:
     - {name: mms, offset: 4, hex: "CE FA 0B B0", mask: "ffffffff"}
+  udp: [{name: ts, hex: "47"}, {name: any}]
 consumes: ["bytes:asf"]
 produces: [asf]
 packages: [{from: asf, to: mmsh, payload: all}, {from: asf, to: x, payload: 64}, {from: asf, to: y}]
@@ -57,6 +58,7 @@ func TestParseWhole(t *testing.T) {
 		Listens: Listens{
 			HTTP: []HTTPRoute{{Name: "play", Methods: []string{"GET", "POST"}, Path: MustPath("/{point}"), Agents: []string{"NSPlayer/"}}},
 			Raw:  []RawPattern{{Name: "mms", Offset: 4, Bytes: []byte{0xCE, 0xFA, 0x0B, 0xB0}, Mask: []byte{255, 255, 255, 255}}},
+			UDP:  []RawPattern{{Name: "ts", Bytes: []byte{0x47}}, {Name: "any"}},
 		},
 		Offers: Offers{
 			Consumes: []string{"bytes:asf"}, Produces: []string{"asf"}, Sources: []string{"file"},
@@ -125,6 +127,8 @@ func TestParseProblems(t *testing.T) {
 		{"mask", head + "listens: {raw: [{name: a, hex: 'cc', mask: 'ffff'}]}", "listens.raw[0].mask: has 2 bytes, the pattern 1"},
 		{"mask all", head + "listens: {raw: [{name: a, hex: 'cc', mask: '00'}]}", "masks everything"},
 		{"offset", head + "listens: {raw: [{name: a, hex: 'cc', offset: 64}]}", "listens.raw[0].offset: offset and pattern leave the first 64"},
+		{"udp offset without hex", head + "listens: {udp: [{name: a, offset: 4}]}", "listens.udp[0].hex: is missing beside offset or mask"},
+		{"udp offset", head + "listens: {udp: [{name: a, hex: 'cc', offset: 64}]}", "listens.udp[0].offset: offset and pattern leave the first 64"},
 		{"offset text", head + "listens: {raw: [{name: a, hex: 'cc', offset: x}]}", `"x" is not a whole number`},
 		{"packages without role", head + "packages: [{from: a, to: b}]", `packages: stands without the role "packager"`},
 		{"role without packages", strings.Replace(head, "control", "packager", 1), "roles: has packager, but packages is missing"},

@@ -102,6 +102,8 @@ func (r *reader) manifest(m *Manifest) fields {
 		"listens": r.section(fields{
 			"http": list(r, &m.Listens.HTTP, r.http),
 			"raw":  list(r, &m.Listens.Raw, r.raw),
+			"udp":  list(r, &m.Listens.UDP, r.raw),
+			"rtsp": parsed(r, &m.Listens.RTSP, parseBool),
 		}),
 		"state": r.section(fields{
 			"schema":  r.text(&m.State.Schema),
@@ -185,6 +187,13 @@ func (r *reader) schema(to *Schema) func(*yaml.Node, string) {
 			r.fail(n, key, "not a usable JSON Schema: %v", err)
 		}
 	}
+}
+
+func parseBool(s string) (bool, error) {
+	if s != "true" && s != "false" {
+		return false, fmt.Errorf("%q; write true or false", s)
+	}
+	return s == "true", nil
 }
 
 func parseHex(s string) ([]byte, error) {

@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"net/http"
@@ -26,16 +25,18 @@ type Match struct {
 	Allowed  []string // without a match: the methods that the path would take, sorted; empty: the path is nobody's
 }
 
-// RawTarget is the plugin that takes connections beginning with Pattern.
+// RawTarget is the plugin that takes connections beginning with Pattern, or those that speak RTSP.
 type RawTarget struct {
 	Plugin  string
-	Pattern RawPattern
+	Pattern RawPattern // nothing with RTSP
+	RTSP    bool
 }
 
 // Table holds the routes of one listener. It is immutable and safe for concurrent use; nil is an empty one.
 type Table struct {
 	routes []route // most specific first
 	raw    []RawTarget
+	udp    []RawTarget
 }
 
 type route struct {
@@ -67,7 +68,17 @@ func Compile(sources []Source) (*Table, error) {
 			}
 		}
 		for _, p := range s.Manifest.Listens.Raw {
-			if err := t.addRaw(s.Listener, RawTarget{s.Plugin, p}); err != nil {
+			if err := t.addRaw(s.Listener, RawTarget{Plugin: s.Plugin, Pattern: p}); err != nil {
+				return nil, err
+			}
+		}
+		for _, p := range s.Manifest.Listens.UDP {
+			if err := t.addUDP(s.Listener, RawTarget{Plugin: s.Plugin, Pattern: p}); err != nil {
+				return nil, err
+			}
+		}
+		if s.Manifest.Listens.RTSP {
+			if err := t.addRaw(s.Listener, RawTarget{Plugin: s.Plugin, RTSP: true}); err != nil {
 				return nil, err
 			}
 		}
@@ -89,13 +100,27 @@ func (t *Table) add(listener string, r route) error {
 
 func (t *Table) addRaw(listener string, r RawTarget) error {
 	for _, other := range t.raw {
-		a, b := other.Pattern, r.Pattern
-		if a.Offset == b.Offset && bytes.Equal(a.Bytes, b.Bytes) && bytes.Equal(a.Mask, b.Mask) {
-			return fmt.Errorf("listener %q: plugin %q and plugin %q both take connections that hold % x at offset %d; leave one of them off this listener",
-				listener, other.Plugin, r.Plugin, b.Bytes, b.Offset)
+		if other.RTSP && r.RTSP {
+			return fmt.Errorf("listener %q: plugin %q and plugin %q both take RTSP connections; leave one of them off this listener",
+				listener, other.Plugin, r.Plugin)
+		}
+		if other.Plugin != r.Plugin && !other.RTSP && !r.RTSP && other.Pattern.clashes(r.Pattern) {
+			return fmt.Errorf("listener %q: plugin %q (%v) and plugin %q (%v) both take connections that begin so, and neither pattern is more specific; "+
+				"leave one of them off this listener", listener, other.Plugin, other.Pattern, r.Plugin, r.Pattern)
 		}
 	}
 	t.raw = append(t.raw, r)
+	return nil
+}
+
+func (t *Table) addUDP(listener string, r RawTarget) error {
+	for _, other := range t.udp {
+		if other.Plugin != r.Plugin && other.Pattern.clashes(r.Pattern) {
+			return fmt.Errorf("listener %q: plugin %q (%v) and plugin %q (%v) both take flows of datagrams that begin so, and neither pattern is more specific; "+
+				"leave one of them off this listener", listener, other.Plugin, other.Pattern, r.Plugin, r.Pattern)
+		}
+	}
+	t.udp = append(t.udp, r)
 	return nil
 }
 
@@ -158,6 +183,14 @@ func (t *Table) Raw() []RawTarget {
 		return nil
 	}
 	return t.raw
+}
+
+// UDP gives the patterns for flows of datagrams, in the order in which the plugins were given. The caller must not change it.
+func (t *Table) UDP() []RawTarget {
+	if t == nil {
+		return nil
+	}
+	return t.udp
 }
 
 // Match finds who takes a request with this decoded path. Among the routes that fit, a literal one wins; otherwise the most specific whose point is

@@ -126,12 +126,31 @@ func TestCompileClashes(t *testing.T) {
 	agentB := `listens: {http: [{name: b, methods: [GET], path: "/{point}", agents: [Y]}]}`
 	asx := `documents: [{format: asx, type: a/b}]`
 	raw := `listens: {raw: [{name: a, hex: "0102"}]}`
+	masked := `listens: {raw: [{name: a, hex: "0102", mask: ffff}]}`
+	half := `listens: {raw: [{name: a, hex: "010203", mask: 0fff0f}]}`
+	longer := `listens: {raw: [{name: a, hex: "010203"}]}`
+	elsewhere := `listens: {raw: [{name: a, offset: 7, hex: "0607"}]}`
+	differs := `listens: {raw: [{name: a, hex: "0103"}]}`
+	rtsp := `listens: {rtsp: true}`
+	flow := `listens: {udp: [{name: a, hex: "47"}]}`
+	anyFlow := `listens: {udp: [{name: a}]}`
 	for _, c := range []struct{ one, two, want string }{
 		{get, put, `listener "web": plugin "one" and plugin "two" both take PUT /{point}; leave`},
 		{agentA, agentB, `both take GET /{point} of agents ["Y"]`},
 		{get, agentB, ""},
 		{asx, asx, "both take GET /{point}.asx"},
-		{raw, raw, "both take connections that hold 01 02 at offset 0"},
+		{raw, raw, `plugin "one" (01 02 at offset 0) and plugin "two" (01 02 at offset 0) both take connections that begin so`},
+		{raw, masked, "01 02 at offset 0 under mask ff ff"},
+		{raw, half, "neither pattern is more specific"},
+		{raw, longer, ""},
+		{raw, elsewhere, "06 07 at offset 7"},
+		{raw, differs, ""},
+		{raw, rtsp, ""},
+		{flow, flow, `plugin "one" (47 at offset 0) and plugin "two" (47 at offset 0) both take flows of datagrams that begin so`},
+		{anyFlow, anyFlow, `plugin "one" (anything) and plugin "two" (anything) both take flows of datagrams`},
+		{flow, anyFlow, ""},
+		{flow, `listens: {raw: [{name: a, hex: "47"}]}`, ""},
+		{rtsp, rtsp, `plugin "one" and plugin "two" both take RTSP connections`},
 		{put, asx, ""},
 	} {
 		_, err := Compile([]Source{routesOf(t, "one", c.one), routesOf(t, "two", c.two)})
@@ -172,4 +191,47 @@ func FuzzPath(f *testing.F) {
 			t.Fatalf("%q on %q: bad point %q", pattern, path, point)
 		}
 	})
+}
+
+// FuzzTableMatch: what a table gives out fits the request, and names a point that may be one.
+func FuzzTableMatch(f *testing.F) {
+	for _, p := range []string{"/demo", "/demo.asx", "/../demo", "/x/a/b", "//", "/\x00", "/odd.asx.asx", "*", ""} {
+		f.Add("GET", p, "NSPlayer/12.0")
+	}
+	f.Add("SOURCE", "/new", "")
+	table, err := Compile([]Source{
+		parsedSource(f, "http", `listens: {http: [{name: play, methods: [GET, HEAD], path: "/{point}"}, {name: ts, methods: [GET], path: "/{point}.ts"}]}`),
+		parsedSource(f, "wmsp", `listens: {http: [{name: play, methods: [GET, POST], path: "/{point}", agents: ["NSPlayer/"]}]}`),
+		parsedSource(f, "asx", `documents: [{format: asx, type: video/x-ms-asf}]`),
+		parsedSource(f, "hello", `listens: {http: [{name: hello, methods: [GET], path: /hello}, {name: x, methods: [GET], path: "/x/{point}/y"}]}`),
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, method, path, agent string) {
+		known := func(p string) bool { return len(p)%2 == 0 }
+		m, ok := table.Match(method, path, agent, known)
+		switch {
+		case !ok && m.Plugin != "" || ok && len(m.Allowed) > 0:
+			t.Fatalf("%v %+v", ok, m)
+		case !ok && slices.Contains(m.Allowed, method):
+			t.Fatalf("%s is refused and allowed: %+v", method, m)
+		case m.Point != "" && (CheckPointName(m.Point) != nil || !strings.Contains(path, m.Point)):
+			t.Fatalf("%q names %q", path, m.Point)
+		case ok && m.Known != (m.Point != "" && known(m.Point)):
+			t.Fatalf("%+v", m)
+		}
+		if again, _ := table.Match(method, path, agent, known); again.Plugin != m.Plugin || again.Point != m.Point || again.Route != m.Route {
+			t.Fatalf("%+v, then %+v", m, again)
+		}
+	})
+}
+
+func parsedSource(t testing.TB, name, rest string) Source {
+	t.Helper()
+	m, err := Parse([]byte("name: " + name + "\nversion: 1.0.0\nabi: \"1.0\"\nroles: [control, announce]\n" + rest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Source{name, "web", m}
 }

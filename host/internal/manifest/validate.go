@@ -88,17 +88,32 @@ func (m *Manifest) listensProblems(ps *Problems) {
 	}
 	for i, p := range m.Listens.Raw {
 		key := fmt.Sprintf("listens.raw[%d]", i)
-		ps.pattern(key+".name", p.Name, routeName, "a short lower-case name such as \"mms\"")
-		switch {
-		case len(p.Bytes) == 0:
+		if len(p.Bytes) == 0 {
 			ps.add(key+".hex", "is missing; write the bytes with which the protocol begins, such as \"ce fa 0b b0\"")
-		case p.Offset < 0 || p.Offset > maxSniffBytes-len(p.Bytes):
-			ps.add(key+".offset", "offset and pattern leave the first %d bytes of a connection; choose bytes further ahead", maxSniffBytes)
-		case p.Mask != nil && len(p.Mask) != len(p.Bytes):
-			ps.add(key+".mask", "has %d bytes, the pattern %d; make them equally long", len(p.Mask), len(p.Bytes))
-		case p.Mask != nil && !slices.ContainsFunc(p.Mask, func(b byte) bool { return b != 0 }):
-			ps.add(key+".mask", "masks everything, so every connection would match; leave some bits set")
 		}
+		ps.sniff(key, p)
+	}
+	ps.bound("listens.udp", len(m.Listens.UDP))
+	for i, p := range m.Listens.UDP {
+		key := fmt.Sprintf("listens.udp[%d]", i)
+		if len(p.Bytes) == 0 && (p.Offset != 0 || p.Mask != nil) {
+			ps.add(key+".hex", "is missing beside offset or mask; write the bytes with which the protocol begins, or none of the three for every datagram")
+		}
+		ps.sniff(key, p)
+	}
+}
+
+// sniff judges how a connection or a flow begins.
+func (ps *Problems) sniff(key string, p RawPattern) {
+	ps.pattern(key+".name", p.Name, routeName, "a short lower-case name such as \"mms\"")
+	switch {
+	case len(p.Bytes) == 0:
+	case p.Offset < 0 || p.Offset > maxSniffBytes-len(p.Bytes):
+		ps.add(key+".offset", "offset and pattern leave the first %d bytes; choose bytes further ahead", maxSniffBytes)
+	case p.Mask != nil && len(p.Mask) != len(p.Bytes):
+		ps.add(key+".mask", "has %d bytes, the pattern %d; make them equally long", len(p.Mask), len(p.Bytes))
+	case p.Mask != nil && !slices.ContainsFunc(p.Mask, func(b byte) bool { return b != 0 }):
+		ps.add(key+".mask", "masks everything, so everything would match; leave some bits set")
 	}
 }
 

@@ -49,6 +49,7 @@ var (
 	PluginCalls       = Def{Name: "plugin_calls_total", Help: "Calls into plugins.", Labels: []string{"plugin"}}
 	PluginCallSeconds = Def{Name: "plugin_call_seconds", Help: "Duration of calls into plugins.", Labels: []string{"plugin"}, Buckets: callBuckets}
 	PluginFaults      = Def{Name: "plugin_faults_total", Help: "Faults of plugins, by kind.", Labels: []string{"plugin", "kind"}}
+	PluginState       = Def{Name: "plugin_state", Help: "State of a plugin: 1 for the one it is in.", Labels: []string{"plugin", "state"}}
 	Sessions          = Def{Name: "sessions", Help: "Open sessions.", Labels: []string{"plugin", "role"}}
 	PointViewers      = Def{Name: "point_viewers", Help: "Viewers attached to a point.", Labels: []string{"point"}}
 	ListenerState     = Def{Name: "listener_state", Help: "State of a listener: 1 open, 0 not.", Labels: []string{"listener"}}
