@@ -8,12 +8,13 @@
 //
 //	7  cmd, e2e                     the commands of bin/weir; proofs with real encoders and players
 //	6  hosttest                     a host for the tests of plugins' authors
-//	5  host                         this package: wiring, commands at run time, reload
+//	5  host                         this package: wiring, commands at run time, changes of the configuration
 //	4  session  announce  admin     events and verdicts of one peer; documents about points; health, metrics, status
 //	3  point                        a named place: its source, its renditions, its viewers, its states
 //	2  plugin  deliver              a plugin's code in a sandbox; packets to sockets
-//	1  stream  netio  manifest  config   the log of packets; listeners and connections; plugin.yaml; plugins.yaml
-//	0  media  telemetry  sample     values; counters and log lines; the film of the demo point
+//	1  stream  netio  manifest  config   the log of packets; listeners, connections and datagrams; plugin.yaml; plugins.yaml
+//	   steer  handover                   addresses that another server holds; the line between two servers of a take-over
+//	0  media  telemetry  sample  nserr   values; counters and log lines; the film of the demo point; error numbers and what to do
 //
 // Beside the host stand abi, the contract in records, and sdk, what a plugin is written with. Both build without the host, and so does every plugin.
 // Where a room needs one above or beside it, it declares the few methods that it needs, and this package hands in what has them. Config has one reader,
@@ -34,7 +35,7 @@
 //
 // # Life of a request
 //
-//	netio.Listener ─ first bytes, then the route table of the manifests ─ session
+//	steer, or a plain bind ─ netio.Listener ─ first bytes, then the route table of the manifests ─ session
 //	        ─ runner of the plugin: event ◀▶ verdicts
 //	        ─ session: reserve all that the verdicts need, then apply all, or refuse all
 //	        ─ ATTACH: point.Join, and the socket passes from netio to deliver

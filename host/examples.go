@@ -5,17 +5,9 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-)
 
-// openAddresses gives what a listener is bound to.
-func (s *Server) openAddresses(name string) []netip.AddrPort {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if l := s.listeners[name]; l != nil && l.l != nil {
-		return l.l.Addrs()
-	}
-	return nil
-}
+	"github.com/weir-media/weir/host/internal/point"
+)
 
 // authority is how a program on this computer calls an open listener.
 func authority(a netip.AddrPort) string {
@@ -29,28 +21,61 @@ func authority(a netip.AddrPort) string {
 	return net.JoinHostPort(host, strconv.Itoa(int(a.Port())))
 }
 
-// printExamples prints commands that play each point and push to those that take it.
-func (s *Server) printExamples() {
-	var at string
-	for _, l := range s.config.Listeners {
-		if open := s.openAddresses(l.Name); len(open) > 0 && at == "" {
-			at = authority(open[0])
+// webAddress gives a URL's beginning under which programs on this computer reach the
+// first open listener that has plugins; empty if there is none.
+func (s *Server) webAddress() (name, at string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.config().Listeners {
+		l := s.listeners[c.Name]
+		if l == nil || l.tcp == nil || len(l.place.dialled) == 0 || len(s.pluginsOn(c.Name)) == 0 {
+			continue
+		}
+		scheme := "http://"
+		if c.TLS.Cert != "" {
+			scheme = "https://"
+		}
+		if at == "" || scheme == "http://" {
+			name, at = c.Name, scheme+authority(l.place.dialled[0])
+		}
+		if scheme == "http://" {
+			break
 		}
 	}
+	return name, at
+}
+
+// maxExamples is how many URLs of a point are printed. Chosen.
+const maxExamples = 3
+
+// printExamples prints commands that play each point and push to those that take it.
+func (s *Server) printExamples() {
+	listener, at := s.webAddress()
 	if at == "" {
 		return
 	}
 	w := s.options.Out
-	for _, p := range s.config.Points {
+	for _, p := range s.room.Points() {
 		fmt.Fprintln(w)
-		if p.Push {
-			fmt.Fprintf(w, "push to %s (any file, or a camera):\n", p.Name)
-			fmt.Fprintf(w, "  ffmpeg -re -f lavfi -i testsrc=s=320x240:r=15 -f lavfi -i sine=1000 -c:v wmv2 -g 30 -b:v 300k -c:a wmav2 -f asf_stream -method POST http://%s/%s\n", at, p.Name)
-			fmt.Fprintf(w, "  ffmpeg -re -i FILE -c:v libx264 -g 50 -c:a aac -f mpegts -method POST http://%s/%s\n", at, p.Name)
+		if p.Options().IsPush() {
+			fmt.Fprintf(w, "push to %s (any file, or a camera):\n", p.Name())
+			fmt.Fprintf(w, "  ffmpeg -re -f lavfi -i testsrc=s=320x240:r=15 -f lavfi -i sine=1000 -c:v wmv2 -g 30 -b:v 300k -c:a wmav2 -f asf_stream -method POST %s/%s\n", at, p.Name())
+			fmt.Fprintf(w, "  ffmpeg -re -i FILE -c:v libx264 -g 50 -c:a aac -f mpegts -method POST %s/%s\n", at, p.Name())
 		}
-		fmt.Fprintf(w, "play %s:\n", p.Name)
-		fmt.Fprintf(w, "  ffplay mmsh://%s/%s      mpv mmsh://%s/%s      vlc mmsh://%s/%s\n", at, p.Name, at, p.Name, at, p.Name)
-		fmt.Fprintf(w, "  ffplay http://%s/%s      announcement: http://%s/%s.asx\n", at, p.Name, at, p.Name)
+		s.printPlays(p, listener)
 	}
 	fmt.Fprintln(w)
+}
+
+// printPlays prints what is announced of a point.
+func (s *Server) printPlays(p *point.Point, listener string) {
+	for i, e := range s.book.Endpoints(p, "", listener) {
+		if i == maxExamples {
+			break
+		}
+		if i == 0 {
+			fmt.Fprintf(s.options.Out, "play %s:\n", p.Name())
+		}
+		fmt.Fprintf(s.options.Out, "  ffplay %s\n", e.URL)
+	}
 }

@@ -44,7 +44,7 @@ func (s *Server) openBelow(path string) (*os.File, error) {
 	if filepath.IsAbs(path) {
 		return os.Open(path)
 	}
-	dir := s.config.Dir
+	dir := s.config().Dir
 	if dir == "" {
 		dir = "."
 	}

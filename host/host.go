@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/internal/announce"
@@ -26,10 +28,15 @@ type Options struct {
 	Environ    []string         // WEIR_ variables
 	Log        *slog.Logger     // nil: slog.Default
 	Drain      time.Duration    // how long viewers may take to finish at the end
-	Hangup     <-chan os.Signal // each has plugins whose module has changed reloaded; nil: never
+	Hangup     <-chan os.Signal // each has ConfigPath applied as it is then; nil: never
 	Out        io.Writer        // what `weir serve` prints; nil: nothing
 	Version    string
-	Tests      TestOptions
+	// Takeover has the server take over from the one that runs with the same admin socket,
+	// if there is one.
+	Takeover bool
+	// TakeoverLimit is how long the server keeps viewers once another has taken over.
+	TakeoverLimit time.Duration // 0: an hour
+	Tests         TestOptions
 }
 
 // TestOptions are for tests only.
@@ -43,7 +50,7 @@ type TestOptions struct {
 // Server is a running weir. Start makes one, Close ends it.
 type Server struct {
 	options   Options
-	config    *config.Config
+	changes   changes
 	log       *slog.Logger
 	started   time.Time
 	registry  *telemetry.Registry
@@ -54,7 +61,11 @@ type Server struct {
 	closing   bool       // the server drains
 	plugins   map[string]*loaded
 	listeners map[string]*listening
+	steering  steering
+	inherited []socketSource
 	admin     *admin.Server
+
+	succession succession
 }
 
 // Run starts a server, waits for ctx to end, and drains it.
@@ -64,7 +75,11 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	s.print()
+	s.notify(daemon.SdNotifyReady)
 	s.wait(ctx)
+	if !s.succession.isServed() { // else the one who has taken over is who systemd asks
+		s.notify(daemon.SdNotifyStopping)
+	}
 	s.log.Info("draining", "for", o.Drain)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Drain)
 	defer cancel()
@@ -77,8 +92,10 @@ func (s *Server) wait(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.succession.retired:
+			return
 		case <-s.options.Hangup:
-			s.reloadChanged()
+			s.hangup()
 		}
 	}
 }
@@ -94,25 +111,50 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	s := &Server{options: o, config: c, log: o.Log, started: time.Now(), registry: telemetry.NewRegistry(),
+	s := &Server{options: o, log: o.Log, started: time.Now(), registry: telemetry.NewRegistry(),
 		plugins: map[string]*loaded{}, listeners: map[string]*listening{}}
+	s.changes.current.Store(c)
+	s.changes.ended = make(chan struct{})
+	s.succession.init()
 	if s.pool, err = deliver.New(deliver.Options{Log: o.Log}); err != nil {
 		return nil, fmt.Errorf("start delivery: %w", err)
 	}
 	s.room = session.New(session.Options{Pool: s.pool, Log: o.Log, Metrics: s.metrics(), Version: o.Version,
 		OpenFile: s.openFile, Endpoints: s.endpoints})
+	s.takeInherited()
 	s.makePoints()
 	if err := s.loadPlugins(ctx); err != nil {
 		s.abort()
 		return nil, err
 	}
-	s.openListeners()
-	if err := s.serveAdmin(); err != nil {
+	s.logDoubts()
+	if err := s.serve(ctx); err != nil {
 		s.abort()
 		return nil, err
 	}
 	s.room.StartSources()
 	return s, nil
+}
+
+// serve opens all that others reach the server by, in the place of the server before it
+// if it takes over.
+func (s *Server) serve(ctx context.Context) error {
+	var from *taking
+	if s.options.Takeover {
+		var err error
+		if from, err = s.takeOver(ctx); err != nil {
+			return err
+		}
+	}
+	s.openListeners()
+	if err := s.serveAdmin(from); err != nil {
+		return err
+	}
+	s.openGate()
+	if from != nil {
+		from.serving(ctx)
+	}
+	return nil
 }
 
 func loadConfig(o Options) (*config.Config, error) {
@@ -127,9 +169,8 @@ func loadConfig(o Options) (*config.Config, error) {
 
 func (s *Server) makePoints() {
 	points := map[string]*point.Point{}
-	for _, c := range s.config.Points {
-		o := point.Options{Name: c.Name, URL: c.URL, Buffer: c.Buffer, Grace: c.Grace, MaxViewers: c.Viewers, MaxLag: c.MaxLag, Latency: c.Latency, DropLate: c.OnLag == config.LagDrop}
-		points[c.Name] = point.New(o, s.room.Ready)
+	for _, c := range s.config().Points {
+		points[c.Name] = point.New(pointOptions(c), s.room.Ready)
 	}
 	s.room.SetPoints(points)
 }
@@ -146,14 +187,14 @@ func (s *Server) endpoints(p *point.Point, authority, listener string, to *abi.E
 func (s *Server) Close(ctx context.Context) error {
 	// The lock is not held over the drain: whoever asks for the status meanwhile, a
 	// scrape of the metrics say, must get it, and the admin API waits for its askers.
+	s.leaveSuccession()
 	s.mu.Lock()
 	s.closing = true
 	for _, l := range s.listeners {
-		if l.l != nil {
-			l.l.Stop()
-		}
+		l.halt()
 	}
 	s.mu.Unlock()
+	s.changes.wait()
 	s.room.Drain()
 	for _, p := range s.room.Points() {
 		p.Close()
@@ -184,33 +225,17 @@ func (s *Server) abort() {
 	for _, l := range s.listeners {
 		l.stop()
 	}
+	s.changes.end()
 	s.pool.Close()
+	s.closeSuccession()
 	s.room.Close()
+	s.closeHomes()
+	s.changes.retired.Wait()
 	for _, l := range s.listeners {
 		l.close()
 	}
-}
-
-// Check judges a configuration as far as that is possible without running it: the
-// file, the modules, their manifests, the grants and the routes.
-func Check(path string, environ []string) error {
-	o := Options{ConfigPath: path, Environ: environ, Log: slog.New(slog.DiscardHandler)}
-	c, err := loadConfig(o)
-	if err != nil {
-		return err
-	}
-	s := &Server{options: o, config: c, log: o.Log, plugins: map[string]*loaded{}}
-	var problems config.Problems
-	for _, p := range c.Plugins {
-		if _, err = s.read(p); err != nil {
-			problems = append(problems, s.problem(p, err))
-		}
-	}
-	if len(problems) > 0 {
-		return problems
-	}
-	_, err = s.tables()
-	return err
+	s.steering.close()
+	s.closeInherited()
 }
 
 // cacheDir is where compiled plugins are kept; empty if there is no place for them.
@@ -218,8 +243,8 @@ func (s *Server) cacheDir() string {
 	if d := s.options.Tests.CacheDir; d != "" {
 		return d
 	}
-	if s.config.CacheDir != "" {
-		return s.config.CacheDir
+	if s.config().CacheDir != "" {
+		return s.config().CacheDir
 	}
 	d, err := os.UserCacheDir()
 	if err != nil {

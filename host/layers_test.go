@@ -23,8 +23,8 @@ const module = "github.com/weir-media/weir"
 // layers names each room of the host, lowest first. A room is a folder of host/internal with all below it, or another folder of host. A package
 // imports rooms of lower layers and packages of its own room. A new room needs a place here.
 var layers = [][]string{
-	0: {"media", "telemetry", "sample"},
-	1: {"stream", "netio", "steer", "manifest", "config", "scaffold"},
+	0: {"media", "telemetry", "sample", "nserr"},
+	1: {"stream", "netio", "steer", "handover", "manifest", "config", "scaffold"},
 	2: {"plugin", "deliver"},
 	3: {"point"},
 	4: {"session", "announce", "admin"},
@@ -45,10 +45,11 @@ var nevers = []struct {
 
 // only names the rooms whose imports within the module are few enough to be listed.
 var only = map[string][]string{
-	"media":  nil,
-	"stream": {"media"},
-	"netio":  {"telemetry"},
-	"sample": nil,
+	"media":    nil,
+	"stream":   {"media"},
+	"netio":    {"telemetry"},
+	"handover": {"media", "telemetry"},
+	"sample":   nil,
 }
 
 // private names the rooms that only the rooms listed may import.

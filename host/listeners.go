@@ -2,82 +2,63 @@ package host
 
 import (
 	"context"
-	"errors"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/weir-media/weir/host/internal/announce"
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/manifest"
 	"github.com/weir-media/weir/host/internal/netio"
+	"github.com/weir-media/weir/host/internal/netio/fallback"
 	"github.com/weir-media/weir/host/internal/session"
 )
 
 // listening is a listener of plugins.yaml: open, disabled, or failed with a reason.
 type listening struct {
-	config config.Listener
-	front  *session.Front
-	l      *netio.Listener
-	failed *ListenError
+	config   config.Listener
+	front    *session.Front
+	place    *place               // where it is; nil unless open
+	tcp      *netio.Listener      // one of tcp and udp stands if it is open
+	udp      []*netio.UDPListener // what is bound, and what is steered
+	fallback http.Handler         // nil: what no plugin takes is not found
+	failed   *ListenError
 }
 
-// ListenError is a listener that could not be opened, in words for an operator.
-type ListenError struct {
-	Listener string
-	Address  netip.AddrPort
-	Code     uint32 // HRESULT of the original system (nserror.h), 0 if none fits
-	Cause    error
-	Remedy   string
-}
-
-// nsPortInUseHTTP is NS_E_PORT_IN_USE_HTTP.
-const nsPortInUseHTTP = 0xC00D158B
-
-func (e *ListenError) Error() string {
-	text := "listener " + e.Listener + ": " + e.Cause.Error()
-	if e.Code != 0 {
-		text = codeText(e.Code) + " " + text
-	}
-	return text + "; " + e.Remedy
-}
-
-// Unwrap gives the cause.
-func (e *ListenError) Unwrap() error { return e.Cause }
-
-func listenError(name string, err error) *ListenError {
-	e := &ListenError{Listener: name, Cause: err, Remedy: "see listeners." + name + " in the configuration"}
-	var bind *netio.BindError
-	if errors.As(err, &bind) {
-		e.Address, e.Cause = bind.Address, bind
-	}
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		e.Code = nsPortInUseHTTP
-		e.Remedy = "another program holds this address and port: end it, or choose another port, then run: weir plugin enable NAME"
-	case errors.Is(err, syscall.EACCES):
-		e.Remedy = "ports below 1024 need the right CAP_NET_BIND_SERVICE: grant it, or choose a higher port"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		e.Remedy = "this computer has no such address: correct it, or add it to an interface"
-	}
-	return e
-}
+// isOpen tells whether the listener has its sockets.
+func (l *listening) isOpen() bool { return l.tcp != nil || len(l.udp) > 0 }
 
 // tables compiles the routes of each listener from the manifests of its plugins,
 // running or not: a disabled plugin's requests are refused in its name.
 func (s *Server) tables() (map[string]*manifest.Table, error) {
+	return tables(s.config(), s.manifests())
+}
+
+// manifests are those of the plugins that are loaded.
+func (s *Server) manifests() map[string]*manifest.Manifest {
+	all := map[string]*manifest.Manifest{}
+	for name, p := range s.plugins {
+		if p.manifest != nil {
+			all[name] = p.manifest
+		}
+	}
+	return all
+}
+
+func tables(c *config.Config, manifests map[string]*manifest.Manifest) (map[string]*manifest.Table, error) {
 	all := map[string]*manifest.Table{}
-	for _, l := range s.config.Listeners {
+	for _, l := range c.Listeners {
 		var sources []manifest.Source
-		for _, c := range s.config.Plugins {
-			if p := s.plugins[c.Name]; p != nil && p.manifest != nil && slices.Contains(c.Listeners, l.Name) {
-				sources = append(sources, manifest.Source{Plugin: c.Name, Listener: l.Name, Manifest: p.manifest})
+		for _, p := range c.Plugins {
+			if m := manifests[p.Name]; m != nil && slices.Contains(p.Listeners, l.Name) {
+				sources = append(sources, manifest.Source{Plugin: p.Name, Listener: l.Name, Manifest: m})
 			}
 		}
 		t, err := manifest.Compile(sources)
 		if err != nil {
-			return nil, s.config.Problem(err.Error(), "listeners", l.Name)
+			return nil, c.Problem(err.Error(), "listeners", l.Name)
 		}
 		all[l.Name] = t
 	}
@@ -86,38 +67,132 @@ func (s *Server) tables() (map[string]*manifest.Table, error) {
 
 // openListeners opens all enabled listeners; one that cannot is failed, the rest run.
 func (s *Server) openListeners() {
-	for _, c := range s.config.Listeners {
-		l := &listening{config: c, front: s.room.NewFront()}
-		s.listeners[c.Name] = l
-		if c.Enabled {
-			s.openListener(l)
-		}
+	for _, c := range s.config().Listeners {
+		s.listeners[c.Name] = s.tryListener(c)
 	}
-	s.setRoutes()
+	s.goListeners()
+	s.warnUntaken()
 }
 
-func (s *Server) openListener(l *listening) {
-	opened, err := netio.Listen(netio.Options{Name: l.config.Name, Addresses: l.config.Addresses, HTTP: true, Handler: l.front, Log: s.log})
-	if err != nil {
-		l.failed = listenError(l.config.Name, err)
-		s.log.Error("listener failed", "listener", l.config.Name, "code", codeText(l.failed.Code), "error", err, "remedy", l.failed.Remedy)
-		return
+// goListeners puts routes and steering in force and lets the listeners accept.
+func (s *Server) goListeners() {
+	s.setRoutes()
+	if err := s.steer(s.listeners); err != nil {
+		s.log.Error("steering not in force", "error", err)
+		for _, l := range s.listeners {
+			if l.isOpen() && len(l.place.claims) > 0 {
+				l.fail(s.listenError(l.config, err))
+			}
+		}
 	}
-	l.l, l.failed = opened, nil
-	s.log.Info("listener open", "listener", l.config.Name, "addresses", opened.Addrs())
+	for _, l := range s.listeners {
+		l.accept()
+	}
+}
+
+// tryListener opens a listener if it is enabled; a failure is its state.
+func (s *Server) tryListener(c config.Listener) *listening {
+	if !c.Enabled {
+		return &listening{config: c, front: s.front(c.Name)}
+	}
+	l, err := s.openListener(c)
+	if err != nil {
+		s.log.Error("listener failed", "listener", c.Name, "code", l.failed.Code.String(), "error", l.failed.Reason(), "remedy", l.failed.Remedy)
+		return l
+	}
+	addresses, _ := l.place.where()
+	s.log.Info("listener open", "listener", c.Name, "addresses", addresses, "by", l.place.rung())
+	return l
+}
+
+// front gives the handler of the listener of that name, which outlives its sockets.
+func (s *Server) front(name string) *session.Front {
+	if l := s.listeners[name]; l != nil {
+		return l.front
+	}
+	return s.room.NewFront()
+}
+
+// openListener opens all that a listener needs, aside from what runs: nothing is
+// accepted and nothing steered before accept and steer. On an error, which is a
+// *ListenError, the listener that it gives is failed.
+func (s *Server) openListener(c config.Listener) (*listening, error) {
+	l := &listening{config: c, front: s.front(c.Name)}
+	if err := s.openSockets(l); err != nil {
+		l.failed = s.listenError(c, err)
+		return l, l.failed
+	}
+	return l, nil
+}
+
+func (s *Server) openSockets(l *listening) (err error) {
+	if l.fallback, err = s.fallback(l.config.Fallback); err != nil {
+		return err
+	}
+	if l.config.UDP {
+		return s.openUDP(l)
+	}
+	o := netio.Options{Name: l.config.Name, HTTP: true, Hold: true, Handler: l.front, Log: s.log}
+	if t := l.config.TLS; t.Cert != "" {
+		if o.TLS, err = netio.OpenTLS(t.Cert, t.Key, s.log); err != nil {
+			return err
+		}
+	}
+	p, err := s.climb(l.config)
+	if err != nil {
+		return err
+	}
+	o.Sockets = p.sockets
+	if l.tcp, err = netio.Listen(o); err != nil {
+		return err
+	}
+	l.place = p
+	return nil
+}
+
+// fallback makes the handler of requests that no plugin takes.
+func (s *Server) fallback(c config.Fallback) (http.Handler, error) {
+	switch {
+	case c.Files != "":
+		return fallback.Files(c.Files, c.Listing, s.log)
+	case c.Upstream != "":
+		u, err := url.Parse(c.Upstream)
+		if err != nil {
+			return nil, err
+		}
+		return fallback.Upstream(u, s.log)
+	}
+	return nil, nil
+}
+
+// accept lets an open listener take connections; datagrams come from the beginning.
+func (l *listening) accept() {
+	if l.tcp != nil {
+		l.tcp.Accept()
+	}
+}
+
+// fail closes an open listener for a reason.
+func (l *listening) fail(err *ListenError) {
+	l.close()
+	l.tcp, l.udp, l.place = nil, nil, nil
+	l.failed = err
 }
 
 // reopen tries a plugin's failed listeners again.
 func (s *Server) reopen(p *loaded) error {
 	for _, name := range p.config.Listeners {
-		if l := s.listeners[name]; l != nil && l.config.Enabled && l.l == nil {
-			s.openListener(l)
-			if l.failed != nil {
-				return l.failed
-			}
+		l := s.listeners[name]
+		if l == nil || !l.config.Enabled || l.isOpen() {
+			continue
+		}
+		l = s.tryListener(l.config)
+		s.listeners[name] = l
+		if l.failed != nil {
+			return l.failed
 		}
 	}
-	s.setRoutes()
+	s.goListeners()
 	return nil
 }
 
@@ -131,60 +206,120 @@ func (s *Server) setRoutes() {
 	for name, l := range s.listeners {
 		t := tables[name]
 		l.front.SetTable(t)
-		if l.l == nil {
-			continue
-		}
-		if err := l.l.SetRoutes(patterns(t)); err != nil {
+		l.front.SetFallback(l.fallback)
+		if err := l.setPatterns(t); err != nil {
 			s.log.Error("byte patterns unchanged", "listener", name, "error", err)
 		}
 	}
 	s.announceOffers()
 }
 
-func patterns(t *manifest.Table) []netio.Pattern {
+func (l *listening) setPatterns(t *manifest.Table) error {
+	if l.tcp != nil {
+		return l.tcp.SetRoutes(patterns(t.Raw()))
+	}
+	for _, u := range l.udp {
+		if err := u.SetRoutes(patterns(t.UDP())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func patterns(routes []manifest.RawTarget) []netio.Pattern {
 	var all []netio.Pattern
-	for _, r := range t.Raw() {
-		all = append(all, netio.Pattern{Plugin: r.Plugin, Offset: r.Pattern.Offset, Bytes: r.Pattern.Bytes, Mask: r.Pattern.Mask})
+	for _, r := range routes {
+		all = append(all, netio.Pattern{Plugin: r.Plugin, Offset: r.Pattern.Offset, Bytes: r.Pattern.Bytes, Mask: r.Pattern.Mask, RTSP: r.RTSP})
 	}
 	return all
 }
 
 // announceOffers tells the book what running plugins offer on open listeners.
-func (s *Server) announceOffers() {
-	var offers []announce.Offer
-	for _, c := range s.config.Plugins {
-		p := s.plugins[c.Name]
-		if p == nil || p.manifest == nil || p.off != "" || p.runner.State().Phase != session.Running {
+func (s *Server) announceOffers() { s.book.Set(s.offers()) }
+
+func (s *Server) offers() []announce.Offer {
+	running := func(name string) *manifest.Manifest {
+		p := s.plugins[name]
+		if p == nil || p.off != "" || p.runner.State().Phase != session.Running {
+			return nil
+		}
+		return p.manifest
+	}
+	return offers(s.config(), running, func(l config.Listener) []netip.AddrPort {
+		if open := s.listeners[l.Name]; open != nil && open.tcp != nil {
+			return open.place.dialled
+		}
+		return nil
+	})
+}
+
+// offers are what plugins, of which running gives the manifest, offer on listeners.
+func offers(c *config.Config, running func(plugin string) *manifest.Manifest, dialled func(config.Listener) []netip.AddrPort) (all []announce.Offer) {
+	for _, p := range c.Plugins {
+		m := running(p.Name)
+		if m == nil {
 			continue
 		}
-		for _, name := range c.Listeners {
-			l := s.listeners[name]
-			if l == nil || l.l == nil {
-				continue
-			}
-			for _, a := range l.l.Addrs() {
-				offers = append(offers, announce.Offer{Plugin: c.Name, Listener: name, Address: a, Plays: p.manifest.Plays})
+		for _, name := range p.Listeners {
+			l, _ := c.Listener(name)
+			for _, a := range dialled(l) {
+				all = append(all, announce.Offer{Plugin: p.Name, Listener: name, Address: a, Wide: isWide(l, a), TLS: l.TLS.Cert != "", Plays: m.Plays})
 			}
 		}
 	}
-	s.book.Set(offers)
+	return all
+}
+
+// isWide tells whether a stands for a whole prefix.
+func isWide(l config.Listener, a netip.AddrPort) bool {
+	return slices.ContainsFunc(l.Claims, func(k config.Claim) bool {
+		return !k.Prefix.IsSingleIP() && k.Prefix.Addr() == a.Addr() && k.First == a.Port()
+	})
 }
 
 // stopTimeout is how long requests that are under way may take once a listener stops.
 const stopTimeout = time.Second
 
-// stop takes no more connections.
+// retire gives up the addresses and lets connections and requests under way go on; they
+// are ended by stop, or end by themselves.
+func (l *listening) retire() {
+	if l.tcp != nil {
+		l.tcp.Retire(true)
+	}
+	for _, u := range l.udp {
+		u.Stop()
+	}
+}
+
+// halt takes no more connections, and those that have not shown what they speak are
+// closed.
+func (l *listening) halt() {
+	if l.tcp != nil {
+		l.tcp.Stop()
+	}
+	for _, u := range l.udp {
+		u.Stop()
+	}
+}
+
+// stop takes no more connections and lets requests under way have their answer.
 func (l *listening) stop() {
-	if l.l == nil {
+	for _, u := range l.udp {
+		u.Stop()
+	}
+	if l.tcp == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	_ = l.l.Shutdown(ctx)
+	_ = l.tcp.Shutdown(ctx)
 }
 
 func (l *listening) close() {
-	if l.l != nil {
-		l.l.Close()
+	if l.tcp != nil {
+		l.tcp.Close()
+	}
+	for _, u := range l.udp {
+		u.Close()
 	}
 }

@@ -3,6 +3,7 @@ package host
 import (
 	"time"
 
+	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/internal/deliver"
 	"github.com/weir-media/weir/host/internal/session"
 	"github.com/weir-media/weir/host/internal/telemetry"
@@ -43,6 +44,7 @@ func (s *Server) metrics() session.Metrics {
 		}
 	})
 	r.GaugesFunc(telemetry.Sessions, s.countSessions)
+	r.GaugesFunc(telemetry.PluginState, s.countStates)
 	r.GaugesFunc(telemetry.ListenerState, func(add telemetry.Add) {
 		for _, l := range s.listenerList() {
 			add(map[bool]float64{true: 1}[l.State == stateOpen], l.Name)
@@ -51,6 +53,15 @@ func (s *Server) metrics() session.Metrics {
 	return &counters{
 		calls: r.CounterVec(telemetry.PluginCalls), seconds: r.HistogramVec(telemetry.PluginCallSeconds),
 		faults: r.CounterVec(telemetry.PluginFaults), refused: r.CounterVec(pluginRefused), custom: r.CounterVec(pluginCustom),
+	}
+}
+
+// countStates tells of each plugin which of its states it is in.
+func (s *Server) countStates(add telemetry.Add) {
+	for _, p := range s.pluginList() {
+		for _, state := range admin.PluginStates() {
+			add(map[bool]float64{true: 1}[p.State == state], p.Name, state)
+		}
 	}
 }
 

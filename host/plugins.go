@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -80,11 +82,15 @@ func (s *Server) code(p config.Plugin) ([]byte, error) {
 
 // problem words a plugin's fault as one of the configuration.
 func (s *Server) problem(p config.Plugin, err error) config.Problem {
+	return problem(s.config(), p, err)
+}
+
+func problem(c *config.Config, p config.Plugin, err error) config.Problem {
 	key := []string{"plugins", p.Name}
 	if text, ok := strings.CutPrefix(err.Error(), "config: "); ok {
-		return s.config.Problem(text, append(key, "config")...)
+		return c.Problem(text, append(key, "config")...)
 	}
-	return s.config.Problem(err.Error(), append(key, "module")...)
+	return c.Problem(err.Error(), append(key, "module")...)
 }
 
 // open compiles a plugin's module.
@@ -105,19 +111,29 @@ func grant(c config.Grant, m *manifest.Manifest) session.Grant {
 	if m.Asks(manifest.CapRead) {
 		g.Read = c.Read.Match
 	}
+	if m.Asks(manifest.CapDial) {
+		g.Dial = func(network, host string, to netip.AddrPort) bool { return allows(c.Dial, network, host, to) }
+	}
+	if m.Asks(manifest.CapGroup) {
+		g.Group = func(group netip.AddrPort) bool { return allows(c.Group, "udp", "", group) }
+	}
 	g.Documents = c.Documents && m.Asks(manifest.CapDocuments)
 	return g
+}
+
+func allows(grants []config.Dial, network, host string, to netip.AddrPort) bool {
+	return slices.ContainsFunc(grants, func(d config.Dial) bool { return d.Allows(network, host, to) })
 }
 
 // loadPlugins makes the runner of each plugin and starts those that are enabled. Only
 // a configuration that contradicts itself is an error.
 func (s *Server) loadPlugins(ctx context.Context) error {
 	var starts []start
-	for _, c := range s.config.Plugins {
+	for _, c := range s.config().Plugins {
 		p := &loaded{config: c}
 		settings, err := json.Marshal(c.Config)
 		if err != nil {
-			return s.config.Problem("cannot be written as JSON: "+err.Error(), "plugins", c.Name, "config")
+			return s.config().Problem("cannot be written as JSON: "+err.Error(), "plugins", c.Name, "config")
 		}
 		m, readErr := s.read(c)
 		if readErr == nil {
@@ -136,7 +152,7 @@ func (s *Server) loadPlugins(ctx context.Context) error {
 			p.runner.SetFailed(s.problem(c, readErr).Error())
 			s.log.Error("plugin not loaded", "plugin", c.Name, "error", readErr)
 		case !c.Enabled:
-			p.off = "enabled: false in " + s.config.File
+			p.off = "enabled: false in " + s.config().File
 			p.runner.Disable(p.off)
 		default:
 			starts = append(starts, start{p: p, m: m})
@@ -186,6 +202,8 @@ func (s *Server) startPlugins(ctx context.Context, starts []start) {
 // EnablePlugin starts a plugin that is disabled or failed, and opens its listeners
 // that are not open. It returns what still stands in the way.
 func (s *Server) EnablePlugin(name string) error {
+	s.changes.mu.Lock()
+	defer s.changes.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := s.find(name)
@@ -204,24 +222,31 @@ func (s *Server) EnablePlugin(name string) error {
 
 // DisablePlugin ends a plugin's sessions; its requests are refused from then on.
 func (s *Server) DisablePlugin(name, reason string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, err := s.find(name)
-	if err != nil {
-		return notFound(err)
-	}
 	if reason == "" {
 		reason = "disabled by an operator"
 	}
-	p.off = reason
-	p.runner.Disable(reason)
-	s.announceOffers()
+	s.changes.mu.Lock()
+	defer s.changes.mu.Unlock()
+	s.mu.Lock()
+	p, err := s.find(name)
+	if err == nil {
+		p.off = reason
+		s.announceOffers()
+		s.warnUnreachable()
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return notFound(err)
+	}
+	p.runner.Disable(reason) // without the lock: status shows that it drains
 	return nil
 }
 
 // reloadPlugin reads a plugin's module anew and swaps it in; sessions go on with
 // their held state. On an error the old generation runs on.
 func (s *Server) reloadPlugin(name string) (was, now plugin.Generation, err error) {
+	s.changes.mu.Lock()
+	defer s.changes.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := s.find(name)
@@ -236,31 +261,6 @@ func (s *Server) reloadPlugin(name string) (was, now plugin.Generation, err erro
 		return nil, nil, fmt.Errorf("reload plugin %q: %w", name, err)
 	}
 	return was, p.runner.Generation(), nil
-}
-
-// reloadChanged reloads each running plugin whose module is not the one that runs.
-// The configuration itself is not read again.
-func (s *Server) reloadChanged() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.config.Plugins {
-		p := s.plugins[c.Name]
-		g := p.runner.Generation()
-		if p.off != "" || g == nil {
-			continue
-		}
-		m, err := s.read(c)
-		if err == nil && hash(m.code) == g.Hash() {
-			continue
-		}
-		if err == nil {
-			err = s.renew(p)
-		}
-		if err != nil {
-			s.log.Error("plugin not reloaded; the old one runs on", "plugin", c.Name, "error", err)
-		}
-	}
-	s.log.Info("modules checked; a change of the configuration takes effect at the next start", "config", s.config.File)
 }
 
 func hash(code []byte) string {

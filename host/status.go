@@ -13,23 +13,15 @@ import (
 	"github.com/weir-media/weir/host/internal/netio"
 	"github.com/weir-media/weir/host/internal/plugin"
 	"github.com/weir-media/weir/host/internal/point"
-	"github.com/weir-media/weir/host/internal/session"
 	"github.com/weir-media/weir/host/internal/stream"
 )
 
 const stateOpen = admin.ListenerOpen
 
-func codeText(code uint32) string {
-	if code == 0 {
-		return ""
-	}
-	return fmt.Sprintf("0x%08X", code)
-}
-
 // Status describes the whole server.
 func (s *Server) Status() admin.Status {
-	st := admin.Status{Version: s.options.Version, Started: s.started, Config: s.config.File, Limits: admin.Measure(),
-		Listeners: s.listenerList(), Plugins: s.pluginList(), Points: s.pointList(), Deliver: s.delivered()}
+	st := admin.Status{Version: s.options.Version, Started: s.started, Config: s.config().File, Limits: admin.Measure(),
+		Listeners: s.listenerList(), Plugins: s.pluginList(), Points: s.pointList(), Deliver: s.delivered(), Steer: s.steered(), Takeover: s.takenOver(), Notes: s.notes()}
 	return st
 }
 
@@ -55,35 +47,44 @@ func (s *Server) listenerList() []admin.Listener {
 }
 
 func (s *Server) listenerStatus(l *listening) admin.Listener {
-	st := admin.Listener{Name: l.config.Name, State: admin.ListenerDisabled, Outcomes: map[string]uint64{}, Plugins: s.pluginsOn(l.config.Name)}
+	st := admin.Listener{Name: l.config.Name, State: admin.ListenerDisabled, Outcomes: map[string]uint64{}, Plugins: s.pluginsOn(l.config.Name),
+		Protocol: protocolOf(l.config), TLS: l.config.TLS.Cert != ""}
 	switch {
-	case l.l != nil:
+	case l.isOpen():
 		if st.State = admin.ListenerOpen; s.closing {
 			st.State, st.Reason = admin.ListenerDisabled, "the server is draining"
 		}
-		for _, a := range l.l.Addrs() {
-			st.Addresses = append(st.Addresses, a.String())
+		st.Rung = l.place.rung()
+		st.Addresses, st.Steered = l.place.where()
+		if l.tcp == nil {
+			return st
 		}
-		counts := l.l.Stats()
+		counts := l.tcp.Stats()
 		st.Accepted, st.Requests = counts.Accepted, counts.Requests
 		for _, o := range netio.Outcomes() {
-			if n := counts.Sniffed[o]; n > 0 {
-				st.Outcomes[o.String()] = n
-			}
+			count(&st, o.String(), counts.Sniffed[o])
 		}
+		count(&st, "bad_framing", counts.BadFraming)
+		count(&st, "evicted", counts.Evicted)
 		return st
 	case l.failed != nil:
-		st.State, st.Code, st.Reason, st.Remedy = admin.ListenerFailed, codeText(l.failed.Code), l.failed.Cause.Error(), l.failed.Remedy
+		st.State, st.Code, st.Reason, st.Remedy = admin.ListenerFailed, l.failed.Code.String(), l.failed.Reason(), l.failed.Remedy
+		st.Holder = l.failed.Holder
 	}
-	for _, a := range l.config.Addresses {
-		st.Addresses = append(st.Addresses, a.String())
-	}
+	st.Addresses = wished(l.config)
 	return st
+}
+
+// count notes an outcome of connections, if there was one.
+func count(to *admin.Listener, outcome string, n uint64) {
+	if n > 0 {
+		to.Outcomes[outcome] = n
+	}
 }
 
 func (s *Server) pluginsOn(listener string) []string {
 	var names []string
-	for _, c := range s.config.Plugins {
+	for _, c := range s.config().Plugins {
 		if slices.Contains(c.Listeners, listener) {
 			names = append(names, c.Name)
 		}
@@ -95,7 +96,7 @@ func (s *Server) pluginList() []admin.Plugin {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []admin.Plugin
-	for _, c := range s.config.Plugins {
+	for _, c := range s.config().Plugins {
 		if p := s.plugins[c.Name]; p != nil {
 			all = append(all, s.pluginStatus(p))
 		}
@@ -111,12 +112,7 @@ func (s *Server) pluginStatus(p *loaded) admin.Plugin {
 	if p.manifest != nil {
 		st.Version = p.manifest.Version
 	}
-	// A plugin that runs but cannot be reached is failed for those who use it.
-	for _, name := range p.config.Listeners {
-		if l := s.listeners[name]; l != nil && l.failed != nil && r.State.Phase == session.Running {
-			st.State, st.Reason = admin.PluginFailed, strings.TrimSpace(codeText(l.failed.Code)+" its listener "+name+" is not open: "+l.failed.Cause.Error())
-		}
-	}
+	s.judge(&st, r.State)
 	if f := r.LastFault; f != nil {
 		st.LastFault = &admin.Fault{At: f.At, Kind: f.Fault.Kind.String(), Session: f.Session, Peer: f.Peer, During: f.Fault.During,
 			Text: f.Fault.Error(), Stack: f.Fault.Stack, Log: f.Fault.Log}
@@ -130,6 +126,7 @@ func (s *Server) pointList() []admin.Point {
 		snap := p.Snapshot()
 		st := admin.Point{Name: snap.Name, State: snap.State.String(), Reason: snap.Reason, Source: snap.Source, SourceSince: snap.Since,
 			Sources: snap.Sources, Viewers: snap.Viewers, MaxViewers: p.Options().MaxViewers}
+		s.judgePoint(&st, p.Options())
 		for _, r := range snap.Renditions {
 			st.Renditions = append(st.Renditions, rendition(r))
 		}
@@ -162,27 +159,6 @@ func (s *Server) Sessions(on string) []admin.Session {
 		all = append(all, admin.Session{ID: x.ID, Plugin: x.Plugin, Role: string(x.Role), Peer: x.Peer, Point: x.Point, Rendition: x.Rendition,
 			Since: x.Since, BytesIn: x.BytesIn, BytesOut: x.BytesOut, Packets: x.Packets, LagMillis: x.Lag.Milliseconds(),
 			LagBytes: x.LagBytes, DroppedPackets: x.Dropped})
-	}
-	return all
-}
-
-// Ports lists what is open and what grants allow.
-func (s *Server) Ports() []admin.Port {
-	var all []admin.Port
-	for _, l := range s.listenerList() {
-		if l.State != admin.ListenerOpen {
-			continue
-		}
-		for _, a := range s.openAddresses(l.Name) {
-			all = append(all, admin.Port{Direction: admin.In, Protocol: "tcp", Address: a.Addr().String(), Port: fmt.Sprint(a.Port()),
-				Plugin: strings.Join(l.Plugins, ", "), Listener: l.Name, Purpose: "players, encoders and announcements"})
-		}
-	}
-	if a := s.config.Admin.Address; a.IsValid() {
-		all = append(all, admin.Port{Direction: admin.In, Protocol: "tcp", Address: a.Addr().String(), Port: fmt.Sprint(a.Port()), Purpose: "admin API"})
-	}
-	if a := s.config.Metrics; a.IsValid() {
-		all = append(all, admin.Port{Direction: admin.In, Protocol: "tcp", Address: a.Addr().String(), Port: fmt.Sprint(a.Port()), Purpose: "metrics and health"})
 	}
 	return all
 }
@@ -270,7 +246,7 @@ func (s *Server) print() {
 		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("plugin   %-8s %-8s %-7s %s", p.Name, p.State, p.Version, p.Reason), " "))
 	}
 	for _, p := range s.pointList() {
-		c, _ := s.config.Point(p.Name)
+		c, _ := s.config().Point(p.Name)
 		fmt.Fprintf(w, "point    %-8s %-8s %s\n", p.Name, p.State, sourceText(c))
 	}
 	s.printExamples()

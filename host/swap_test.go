@@ -133,7 +133,7 @@ func TestPortTaken(t *testing.T) {
 	address := holder.Addr().String()
 	s := hosttest.Start(t, strings.ReplaceAll(`
 listeners:
-  web: {address: "ADDRESS"}
+  web: {address: "ADDRESS", steer: off}
   alt: {address: "127.0.0.1:0"}
 points:
   live: {source: push}
@@ -157,7 +157,7 @@ plugins:
 		t.Fatalf("%+v", s.Status().Listeners)
 	}
 	p := s.Plugin("http")
-	if p.State != "failed" || !strings.Contains(p.Reason, "0xC00D158B") || !strings.Contains(p.Reason, address) {
+	if p.State != "failed" || p.Code != "0xC00D158B" || !strings.Contains(p.Reason, address) {
 		t.Errorf("http: %s, %s", p.State, p.Reason)
 	}
 	if p := s.Plugin("wmsp"); p.State != "running" {

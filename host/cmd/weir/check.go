@@ -13,16 +13,20 @@ import (
 func newCheck() *cobra.Command {
 	var config string
 	cmd := &cobra.Command{
-		Use:     "check",
-		Short:   "Judge a configuration without running it",
-		Long:    "Check reads a configuration and the plugins that it names, and prints each mistake as\nFILE:LINE: key: what is wrong; how to mend it",
+		Use:   "check",
+		Short: "Judge a configuration without running it",
+		Long: "Check reads a configuration and the plugins that it names, and prints each mistake as\nFILE:LINE: key: what is wrong; how to mend it\n" +
+			"What may not be meant is a warning, which leaves the exit code 0.",
 		Example: "  weir check -c plugins.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path := configPath(config)
-			err := host.Check(path, os.Environ())
+			warnings, err := host.Check(path, os.Environ())
 			if wantsJSON(cmd) {
-				return printCheck(cmd, err)
+				return printCheck(cmd, warnings, err)
+			}
+			for _, w := range warnings {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+cleanLines(w))
 			}
 			if err != nil {
 				return err
@@ -38,11 +42,12 @@ func newCheck() *cobra.Command {
 	return cmd
 }
 
-func printCheck(cmd *cobra.Command, found error) error {
+func printCheck(cmd *cobra.Command, warnings []string, found error) error {
 	answer := struct {
 		Good     bool     `json:"good"`
 		Problems []string `json:"problems"`
-	}{Good: found == nil, Problems: []string{}}
+		Warnings []string `json:"warnings"`
+	}{Good: found == nil, Problems: []string{}, Warnings: append([]string{}, warnings...)}
 	if found != nil {
 		answer.Problems = strings.Split(found.Error(), "\n")
 	}

@@ -95,6 +95,10 @@ func TestHelp(t *testing.T) {
 	golden(t, "help.golden", out)
 	_, out, _ = weir("status", "--help")
 	golden(t, "help_status.golden", out)
+	_, out, _ = weir("plan", "--help")
+	golden(t, "help_plan.golden", out)
+	_, out, _ = weir("apply", "--help")
+	golden(t, "help_apply.golden", out)
 }
 
 func TestVersion(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -75,7 +76,7 @@ func printPlugin(cmd *cobra.Command, p admin.Plugin, err error) error {
 	}
 	text := "plugin " + p.Name + " is " + p.State
 	if p.Reason != "" {
-		text += ": " + p.Reason
+		text += ": " + strings.TrimSpace(p.Code+" "+p.Reason)
 	}
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), clean(text))
 	return err

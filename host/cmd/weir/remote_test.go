@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +37,19 @@ func (s *scripted) set(name, state, reason string) error {
 	}
 	s.plugin.State, s.plugin.Reason = state, reason
 	return nil
+}
+
+func (s *scripted) PlanConfig(p admin.Proposal) (admin.Plan, error) {
+	if strings.HasPrefix(p.Text, "bad") {
+		return admin.Plan{}, fmt.Errorf("%s:1: bad: unknown key\n%w", p.File, admin.ErrRefused)
+	}
+	return proposed(p.File + " in " + p.Dir), nil
+}
+
+func (s *scripted) ApplyConfig(p admin.Proposal) (admin.Plan, error) {
+	plan, err := s.PlanConfig(p)
+	plan.Applied = err == nil
+	return plan, err
 }
 
 func (s *scripted) EnablePlugin(name string) error { return s.set(name, admin.PluginRunning, "") }
@@ -73,6 +87,8 @@ func serving(t *testing.T) *admin.Server {
 func TestCommandsAskTheServer(t *testing.T) {
 	t.Chdir(t.TempDir())
 	serving(t)
+	write(t, "good.yaml", "good: 1\n")
+	write(t, "bad.yaml", "bad: 1\n")
 	for _, c := range []struct {
 		line string
 		code int
@@ -82,11 +98,18 @@ func TestCommandsAskTheServer(t *testing.T) {
 		{"sessions --point live", 0, "peer"},
 		{"sessions --point dead", 1, `point "dead": not found`},
 		{"ports", 0, "HTTP"},
-		{"ports --nft", 0, "add rule inet filter weir_in tcp dport 80 accept"},
+		{"ports --nft", 0, "tcp dport 80 accept"},
 		{"announce live asx --authority h:80", 0, "live asx h:80\n"},
 		{"plugin disable mine --reason maintenance", 0, "plugin mine is disabled: maintenance\n"},
 		{"plugin enable mine", 0, "plugin mine is running\n"},
 		{"plugin reload mine", 0, "plugin mine: 1 generation 1 () -> 2 generation 2 (), 4 sessions went over\n"},
+		{"plan -c good.yaml", 0, "would touch 3 sessions: 1 ends, 2 move to a new generation"},
+		{"apply -c good.yaml", 0, "in force; touched 3 sessions: 1 ends"},
+		{"plan -c bad.yaml", 1, "bad.yaml:1: bad: unknown key\nnothing has changed"},
+		{"apply -c bad.yaml", 1, "bad.yaml:1: bad: unknown key\nnothing has changed"},
+		{"plan -c none.yaml", 1, "read configuration: open none.yaml"},
+		{"plan", 2, "name it with -c FILE"},
+		{"apply", 2, "see: weir apply --help"},
 		{"plugin reload yours", 1, `there is no plugin "yours"`},
 	} {
 		code, out, errOut := weir(strings.Fields(c.line)...)
@@ -99,6 +122,21 @@ func TestCommandsAskTheServer(t *testing.T) {
 		if _, out, errOut := weir(append(strings.Fields(c.line), "--json")...); !strings.Contains(c.line, "--nft") && !json.Valid([]byte(out)) {
 			t.Errorf("weir %s --json: %q %q", c.line, out, errOut)
 		}
+	}
+}
+
+// TestFolderOfAProposal: only where the server is on this computer for certain does the folder mean something.
+func TestFolderOfAProposal(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	at := serving(t).Address().String()
+	write(t, "good.yaml", "good: 1\n")
+	t.Setenv(tokenVariable, secret)
+	if _, out, errOut := weir("plan", "-c", "./good.yaml", "--json", "--admin", "unix:weir.sock"); !strings.Contains(out, filepath.Join(dir, "good.yaml")+" in "+dir) {
+		t.Errorf("by socket: %s%s", out, errOut)
+	}
+	if _, out, errOut := weir("plan", "-c", dir+"/good.yaml", "--json", "--admin", at); !strings.Contains(out, `"good.yaml in "`) {
+		t.Errorf("by TCP: %s%s", out, errOut)
 	}
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +19,7 @@ func sample() admin.Status {
 	hash := strings.Repeat("0123456789abcdef", 4)
 	return admin.Status{
 		Version: "1.2.3", Started: ago(26*time.Hour + 5*time.Minute), Config: "/etc/weir/plugins.yaml",
+		Notes: []admin.Note{{Code: "0xC00D2EEB", Text: "nobody can reach the server", Remedy: "enable a plugin"}},
 		Listeners: []admin.Listener{
 			{Name: "rtsp", Addresses: []string{"0.0.0.0:8554"}, State: admin.ListenerDisabled},
 			{Name: "wall", Addresses: []string{"192.0.2.1:80", "[2001:db8::1]:80"}, State: admin.ListenerFailed, Code: "0xC00D158B",
@@ -27,18 +30,19 @@ func sample() admin.Status {
 		},
 		Plugins: []admin.Plugin{
 			{Name: "asf", Version: "0.1.0", State: admin.PluginRunning, Generation: 2, Hash: hash, Sessions: 3, Work: admin.Work{Calls: 90210, Events: 120000, BusySeconds: 1.5}},
-			{Name: "mine", Version: "0.0.1", State: admin.PluginFailed, Reason: "trap during DATA; tried again in 4s", Generation: 7, Hash: hash,
+			{Name: "mine", Version: "0.0.1", State: admin.PluginFailed, Code: "0xC00D157D", Reason: "trap during DATA; tried again in 4s", Generation: 7, Hash: hash,
 				Work: admin.Work{Calls: 12, SlowCalls: 1, Refused: 2, Faults: 3, BusySeconds: 0.0005},
 				LastFault: &admin.Fault{At: ago(3 * time.Second), Kind: "trap", Session: 41, Peer: "198.51.100.7:5004", During: "DATA",
 					Text:  "plugin \"mine\" generation 7: trap during DATA: unreachable\x1b[2J",
 					Stack: "main.event\nmain.parse\nmain.header\nmain.byte\nmain.last\n", Log: "one\ntwo\nthree\nfour\nbefore the panic\n"}},
 			{Name: "off", State: admin.PluginDisabled, Reason: "disabled by an operator"},
+			{Name: "out", State: admin.PluginQuarantined, Code: "0xC00D157D", Reason: "too many faults", Until: now.Add(30 * time.Second)},
 		},
 		Points: []admin.Point{
 			{Name: "demo", State: "live", Source: "file: file:builtin/demo.asf", SourceSince: ago(26 * time.Hour), Sources: 1, Viewers: 12, MaxViewers: 1000,
 				Renditions: []admin.Rendition{{Name: "asf", HeaderBytes: 5213, Generation: 1, HeldBytes: 4 << 20, HeldSeconds: 30.04}, {Name: "mmsh", From: "asf"}}},
 			{Name: "live", State: "idle"},
-			{Name: "relay", State: "failed", Reason: "no plugin knows the scheme rtmp"},
+			{Name: "relay", State: "failed", Code: "0xC00D157E", Reason: "no plugin knows the scheme rtmp"},
 		},
 		Limits:  admin.Limits{CPUs: 2, OpenFiles: 61, MaxOpenFiles: 1048576, MemoryBytes: 96 << 20},
 		Deliver: admin.Deliver{Viewers: 12, Bytes: 5 << 30, Sends: 81234, DroppedPackets: 7, Left: map[string]uint64{"peer_closed": 1100, "lag": 2, "shutdown": 0}},
@@ -66,9 +70,16 @@ func TestWriteSessions(t *testing.T) {
 
 func TestWritePorts(t *testing.T) {
 	ports := []admin.Port{
-		{Direction: admin.In, Protocol: "tcp", Address: "0.0.0.0", Port: "8080", Plugin: "http, push", Listener: "web", Purpose: "HTTP"},
+		{Direction: admin.In, Protocol: "tcp", Address: "0.0.0.0", Port: "8080", Plugin: "http, push", Listener: "web", Rung: "bind", Purpose: "HTTP"},
 		{Direction: admin.In, Protocol: "tcp", Address: "::", Port: "8080", Plugin: "http, push", Listener: "web", Purpose: "HTTP"},
 		{Direction: admin.In, Protocol: "tcp", Address: "127.0.0.1", Port: "7070", Purpose: "admin API"},
+		{Direction: admin.In, Protocol: "tcp", Address: "10.1.0.0/16", Port: "20000-20999", Listener: "wide", Rung: "steer", Purpose: "HTTP"},
+		{Direction: admin.In, Protocol: "udp", Address: "2001:db8::/32", Port: "20000-20999", Listener: "wide", Rung: "steer", Purpose: "datagrams"},
+		{Direction: admin.In, Protocol: "udp", Address: "239.192.7.7", Port: "5000", Listener: "in", Purpose: "datagrams of a group on eth0"},
+		{Direction: admin.In, Protocol: "igmp", Address: "*", Listener: "in", Purpose: "joining groups on eth0"},
+		{Direction: admin.Out, Protocol: "igmp", Address: "*", Listener: "in", Purpose: "joining groups on eth0"},
+		{Direction: admin.Out, Protocol: "mld", Address: "*", Listener: "in", Purpose: "joining groups on eth0"},
+		{Direction: admin.Out, Protocol: "tcp", Address: "0.0.0.0/0", Port: "80", Plugin: "pull", Purpose: "grant: dial"},
 		{Direction: admin.Out, Protocol: "tcp", Address: "10.0.0.0/8", Port: "1-65535", Plugin: "pull", Purpose: "a \"grant\""},
 		{Direction: admin.Out, Protocol: "tcp", Address: "*", Port: "443", Plugin: "pull", Purpose: "grant"},
 		{Direction: admin.Out, Protocol: "tcp", Address: "*.example.com", Port: "443", Plugin: "pull", Purpose: "grant"},
@@ -80,6 +91,28 @@ func TestWritePorts(t *testing.T) {
 	b.Reset()
 	writeRules(&b, ports)
 	golden(t, "ports_nft.golden", b.String())
+	loads(t, b.String())
+}
+
+// loads has nftables judge rules, in a network namespace of its own: what is there already would be judged with them.
+func loads(t *testing.T, rules string) {
+	t.Helper()
+	for _, program := range []string{"unshare", "nft"} {
+		if _, err := exec.LookPath(program); err != nil || os.Getuid() != 0 {
+			if os.Getenv("CI") == "true" && os.Getuid() == 0 {
+				t.Fatalf("%s is not installed", program)
+			}
+			t.Skipf("nftables judges rules for root only, by %s: %v", program, err)
+		}
+	}
+	// Alone, and as a part of a file that begins as Debian's.
+	for _, text := range []string{rules, "flush ruleset\n" + rules + "table inet filter {\nchain input {\ntype filter hook input priority 0; policy drop\njump weir_in\n}\n}\n"} {
+		cmd := exec.Command("unshare", "--net", "nft", "--check", "--file", "-")
+		cmd.Stdin = strings.NewReader(text)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("nft: %v\n%s\nof\n%s", err, out, text)
+		}
+	}
 }
 
 func TestWriteChange(t *testing.T) {
@@ -89,6 +122,35 @@ func TestWriteChange(t *testing.T) {
 	if b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}
+}
+
+// proposed is a plan with something of everything.
+func proposed(file string) admin.Plan {
+	return admin.Plan{
+		Config: file,
+		Changes: []admin.Change{
+			{What: admin.OfListener, Name: "web", Action: admin.Changed, Note: "who is connected stays, and requests under way are finished",
+				Keys: []admin.KeyChange{{Key: "listeners.web.address", Old: "0.0.0.0:8080", New: "0.0.0.0:80"}, {Key: "listeners.web.tls.cert", New: "c.pem"}}},
+			{What: admin.OfPlugin, Name: "mine", Action: admin.Removed, Keys: []admin.KeyChange{{Key: "plugins.mine.module", Old: "./mine.wasm\x1b[2J"}}},
+		},
+		URLs: []admin.URLChange{{Point: "live", Plugin: "wmsp", Old: "mmsh://127.0.0.1:8080/live", New: "mmsh://127.0.0.1:80/live"}, {Point: "live", Plugin: "mine", Old: "x://a/live"}},
+		Sessions: []admin.Touched{
+			{ID: 3, Plugin: "mine", Role: "viewer", Peer: "198.51.100.7:40000", Point: "live", Effect: admin.Ends, Why: "plugin mine is removed"},
+			{ID: 4, Plugin: "http", Role: "viewer", Peer: "198.51.100.7:40001", Point: "live", Effect: admin.Moves, Why: "plugin http gets a new generation"},
+			{ID: 5, Plugin: "http", Role: "none", Effect: admin.Moves, Why: "plugin http gets a new generation"},
+		},
+		Warnings: []string{"plugins.yaml:3: listeners.old: no enabled plugin takes connections here; name the listener"},
+	}
+}
+
+func TestWritePlan(t *testing.T) {
+	var b strings.Builder
+	writePlan(&b, proposed("plugins.yaml"))
+	applied := proposed("plugins.yaml")
+	applied.Applied, applied.Sessions, applied.URLs, applied.Warnings = true, nil, nil, nil
+	writePlan(&b, applied)
+	writePlan(&b, admin.Plan{})
+	golden(t, "plan.golden", b.String())
 }
 
 func TestUnits(t *testing.T) {

@@ -18,14 +18,19 @@ import (
 // defaultDrain is how long viewers get to finish (interface: `weir serve`).
 const defaultDrain = 10 * time.Second
 
+// defaultTakeoverLimit is how long a server that was taken over waits for its viewers to leave (chosen).
+const defaultTakeoverLimit = time.Hour
+
 func newServe() *cobra.Command {
 	var config, level string
-	var drain time.Duration
+	var drain, limit time.Duration
+	var takeover bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server",
 		Long: "Serve runs the server until it gets SIGTERM or SIGINT; then it drains: nobody joins, and viewers may finish.\n" +
-			"A second signal ends it at once. SIGHUP reloads plugins whose module has changed. It prints each listener, point and plugin, then a line that begins with \"ready\".\n" +
+			"A second signal ends it at once. With --takeover it takes over from the server that runs with the same configuration: its listening sockets and\n" +
+			"the sources that encoders push; viewers stay with the old process, which ends when they have left. SIGHUP applies the configuration as it is then, modules included. It prints each listener, point and plugin, then a line that begins with \"ready\".\n" +
 			"Its log goes to the standard error. Without -c it runs ./" + configFile + " if there is one, else a built-in demo.",
 		Example: "  weir serve -c plugins.yaml --drain 30s",
 		Args:    cobra.NoArgs,
@@ -33,6 +38,9 @@ func newServe() *cobra.Command {
 			least, err := telemetry.ParseLevel(level)
 			if err != nil {
 				return usageError{err}
+			}
+			if limit <= 0 {
+				return usageError{errors.New("--takeover-limit is not more than nothing; write a time such as 1h")}
 			}
 			if drain < 0 {
 				return usageError{errors.New("--drain is less than nothing; write a time such as 10s")}
@@ -46,11 +54,13 @@ func newServe() *cobra.Command {
 			log, summary := telemetry.OpenLog(cmd.ErrOrStderr(), least)
 			defer summary.Close()
 			return host.Run(ctx, host.Options{ConfigPath: configPath(config), Environ: os.Environ(), Log: log, Drain: drain,
-				Out: cmd.OutOrStdout(), Version: version(), Hangup: hangup})
+				Out: cmd.OutOrStdout(), Version: version(), Hangup: hangup, Takeover: takeover, TakeoverLimit: limit})
 		},
 	}
 	configFlag(cmd, &config)
 	cmd.Flags().DurationVar(&drain, "drain", defaultDrain, "how long viewers may finish at the end")
+	cmd.Flags().BoolVar(&takeover, "takeover", false, "take over from the server that runs; if there is none, just start")
+	cmd.Flags().DurationVar(&limit, "takeover-limit", defaultTakeoverLimit, "how long this server keeps its viewers once another has taken over")
 	cmd.Flags().StringVar(&level, "log-level", "info", "least severe lines that are logged: debug, info, warn or error")
 	return cmd
 }

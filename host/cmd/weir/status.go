@@ -42,20 +42,34 @@ func newStatus() *cobra.Command {
 // writeStatus writes a status for a person.
 func writeStatus(w io.Writer, st admin.Status, now time.Time) {
 	fmt.Fprintf(w, "weir %s, up %s, %s\n", clean(st.Version), age(now.Sub(st.Started)), clean(st.Config))
+	for _, n := range st.Notes {
+		writeNote(w, "note", strings.TrimSpace(n.Code+" "+n.Text))
+		writeNote(w, "  to mend it", n.Remedy)
+	}
 	writeListeners(w, st.Listeners)
 	writePlugins(w, st.Plugins, now)
 	writePoints(w, st.Points, now)
 	d := st.Deliver
 	fmt.Fprintf(w, "\nDELIVERY  %s, %s in %s, %s dropped%s\n", count(d.Viewers, "viewer"), size(d.Bytes), count(d.Sends, "send"),
 		count(d.DroppedPackets, "packet"), counts("; left: ", d.Left))
+	if t := st.Takeover; t != nil {
+		fmt.Fprintf(w, "TAKEOVER  from process %d, which still has %s and %s\n", t.FromPID, count(t.ViewersLeft, "viewer"), count(t.SourcesRelayed, "source"))
+	}
+	if st.Steer != nil {
+		writeSteer(w, st.Steer)
+	}
 	fmt.Fprintf(w, "LIMITS    %s\n", limits(st.Limits))
 }
 
 func writeListeners(w io.Writer, all []admin.Listener) {
 	fmt.Fprintln(w)
-	t := newTable(w, "LISTENER", "STATE", "ADDRESS", "CONNECTIONS", "REQUESTS", "PLUGINS")
+	t := newTable(w, "LISTENER", "STATE", "PROTOCOL", "BY", "ADDRESS", "CONNECTIONS", "REQUESTS", "PLUGINS")
 	for _, l := range all {
-		t.row(l.Name, l.State, strings.Join(l.Addresses, ", "), fmt.Sprint(l.Accepted), fmt.Sprint(l.Requests), strings.Join(l.Plugins, ", "))
+		protocol := l.Protocol
+		if l.TLS {
+			protocol = "tls"
+		}
+		t.row(l.Name, l.State, protocol, l.Rung, strings.Join(l.Addresses, ", "), fmt.Sprint(l.Accepted), fmt.Sprint(l.Requests), strings.Join(l.Plugins, ", "))
 	}
 	t.flush()
 	for _, l := range all {
@@ -69,11 +83,23 @@ func writeListeners(w io.Writer, all []admin.Listener) {
 	}
 }
 
+func writeSteer(w io.Writer, s *admin.Steer) {
+	var lookups, misses, errors uint64
+	for _, l := range s.Listeners {
+		lookups, misses, errors = lookups+l.Lookups, misses+l.Misses, errors+l.Errors
+	}
+	fmt.Fprintf(w, "STEERING  %s, %d without a socket, %d refused by the kernel", count(lookups, "look-up"), misses, errors)
+	if s.RunNanos > 0 {
+		fmt.Fprintf(w, "; program time %.0f ns each", s.RunNanos)
+	}
+	fmt.Fprintln(w)
+}
+
 // refusals counts connections that were closed before any plugin saw them.
 func refusals(outcomes map[string]uint64) string {
 	refused := map[string]uint64{}
 	for name, n := range outcomes {
-		if name != "http" && name != "raw" {
+		if name != "http" && name != "http2" && name != "raw" {
 			refused[name] = n
 		}
 	}
@@ -94,7 +120,11 @@ func writePlugins(w io.Writer, all []admin.Plugin, now time.Time) {
 	t.flush()
 	for _, p := range all {
 		if p.State != admin.PluginRunning && p.Reason != "" {
-			writeNote(w, "plugin "+p.Name+" is "+p.State, p.Reason)
+			state := p.State
+			if !p.Until.IsZero() {
+				state += " for " + age(p.Until.Sub(now))
+			}
+			writeNote(w, "plugin "+p.Name+" is "+state, strings.TrimSpace(p.Code+" "+p.Reason))
 		}
 		if p.LastFault != nil {
 			writeFault(w, p.Name, p.LastFault, now)
@@ -146,7 +176,7 @@ func writePoints(w io.Writer, all []admin.Point, now time.Time) {
 	t.flush()
 	for _, p := range all {
 		if p.Reason != "" {
-			writeNote(w, "point "+p.Name+" is "+p.State, p.Reason)
+			writeNote(w, "point "+p.Name+" is "+p.State, strings.TrimSpace(p.Code+" "+p.Reason))
 		}
 	}
 }

@@ -24,6 +24,10 @@ type Backend interface {
 	DisablePlugin(name, reason string) error
 	// ReloadPlugin reads the plugin's module again.
 	ReloadPlugin(name string) (PluginChange, error)
+	// PlanConfig tells what a configuration would change.
+	PlanConfig(p Proposal) (Plan, error)
+	// ApplyConfig puts a configuration in force, all or nothing, and tells what that has changed.
+	ApplyConfig(p Proposal) (Plan, error)
 	// Announce writes a document about a point, for players that reach the server at authority ("host:port", may be empty).
 	Announce(point, format, authority string) (mediaType string, body []byte, err error)
 	// Ready is nil when every enabled plugin and listener is ready, else says what is not.

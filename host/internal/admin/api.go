@@ -25,6 +25,7 @@ func NewHandler(b Backend, metrics http.Handler) http.Handler {
 	get(mux, "/v1/sessions", a.sessions)
 	mux.HandleFunc("/v1/announce/{format}", allow(http.MethodGet, a.announce))
 	mux.HandleFunc("/v1/plugins/{name}/{action}", allow(http.MethodPost, a.plugin))
+	a.config(mux)
 	mux.HandleFunc("/", unknownPath)
 	return mux
 }

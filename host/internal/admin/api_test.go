@@ -62,6 +62,19 @@ func (f *fakeServer) order(name, state, reason string) error {
 	return f.answer
 }
 
+func (f *fakeServer) PlanConfig(p Proposal) (Plan, error) {
+	if p.Text == "bad" {
+		return Plan{}, fmt.Errorf("%s:1: is bad; mend it\n%w", p.File, ErrRefused)
+	}
+	return Plan{Config: p.File + " in " + p.Dir, Changes: []Change{{What: OfPlugin, Name: p.Text, Action: Removed}}}, nil
+}
+
+func (f *fakeServer) ApplyConfig(p Proposal) (Plan, error) {
+	plan, err := f.PlanConfig(p)
+	plan.Applied = err == nil
+	return plan, err
+}
+
 func (f *fakeServer) EnablePlugin(name string) error { return f.order(name, PluginRunning, "") }
 
 func (f *fakeServer) DisablePlugin(name, reason string) error {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,6 +86,31 @@ func (c *Client) ReloadPlugin(ctx context.Context, name string) (PluginChange, e
 	return ask[PluginChange](ctx, c, http.MethodPost, "/v1/plugins/"+url.PathEscape(name)+"/reload", nil)
 }
 
+// PlanConfig tells what a configuration would change.
+func (c *Client) PlanConfig(ctx context.Context, p Proposal) (Plan, error) {
+	return c.propose(ctx, "plan", p)
+}
+
+// ApplyConfig puts a configuration in force.
+func (c *Client) ApplyConfig(ctx context.Context, p Proposal) (Plan, error) {
+	return c.propose(ctx, "apply", p)
+}
+
+func (c *Client) propose(ctx context.Context, verb string, p Proposal) (plan Plan, err error) {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return plan, fmt.Errorf("send the configuration: %w", err)
+	}
+	_, body, err := c.send(ctx, http.MethodPost, "/v1/config/"+verb, nil, text)
+	if err == nil {
+		err = json.Unmarshal(body, &plan)
+	}
+	return plan, err
+}
+
+// IsLocal tells whether the server is on this computer for certain: it is reached by a unix socket.
+func (c *Client) IsLocal() bool { return strings.HasPrefix(c.address, "unix:") }
+
 // Announce gives a document about a point, for players that reach the server at authority ("host:port", may be empty).
 func (c *Client) Announce(ctx context.Context, point, format, authority string) (mediaType string, body []byte, err error) {
 	q := url.Values{"point": {point}}
@@ -105,13 +131,17 @@ func ask[T any](ctx context.Context, c *Client, method, path string, q url.Value
 	return v, nil
 }
 
-// do gives the body of an answer; an answer that is an error becomes an error with its text.
 func (c *Client) do(ctx context.Context, method, path string, q url.Values) (mediaType string, body []byte, err error) {
+	return c.send(ctx, method, path, q, nil)
+}
+
+// send gives the body of an answer; an answer that is an error becomes an error with its text.
+func (c *Client) send(ctx context.Context, method, path string, q url.Values, content []byte) (mediaType string, body []byte, err error) {
 	target := c.base + path
 	if len(q) > 0 {
 		target += "?" + q.Encode()
 	}
-	r, err := http.NewRequestWithContext(ctx, method, target, nil)
+	r, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(content))
 	if err != nil {
 		return "", nil, fmt.Errorf("ask %s: %w", c.address, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -35,6 +36,15 @@ func readToken(path string) (string, error) {
 	return token, nil
 }
 
+// othersRead tells whether the token's file can be read, or changed, by more users than its owner.
+func othersRead(path string) (mode fs.FileMode, open bool) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return 0, false
+	}
+	return st.Mode().Perm(), st.Mode().Perm()&0o077 != 0
+}
+
 // guard lets a request through if it comes from no foreign web page and, on TCP, names a Host that no stranger's DNS can have made up and shows
 // the token.
 type guard struct {
@@ -54,7 +64,11 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if g.tcp && !g.knows(r.Header.Get("Authorization")) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="weir"`)
-		writeError(w, http.StatusUnauthorized, errors.New("the token is missing or wrong; set WEIR_TOKEN to what the server's token file holds"))
+		problem := "the token is wrong"
+		if r.Header.Get("Authorization") == "" {
+			problem = "the token is missing"
+		}
+		writeError(w, http.StatusUnauthorized, errors.New(problem+"; set WEIR_TOKEN to what the server's token file holds"))
 		return
 	}
 	g.next.ServeHTTP(w, r)

@@ -30,6 +30,11 @@ type Options struct {
 	TokenFile string       // needed with Address
 	Metrics   string       // TCP "HOST:PORT" of /metrics, /healthz and /readyz, without a token
 	Log       *slog.Logger // nil: slog.Default()
+	// Replace takes the socket's path from a server that still answers there, in one step.
+	Replace bool
+	// Inherited are sockets of the TCP addresses, under the names that Listeners gives
+	// them. Those that fit are served, and all belong to the Server.
+	Inherited map[string]net.Listener
 }
 
 // Server is the API at its addresses. It is safe for concurrent use. Open makes one; Close ends it.
@@ -37,8 +42,11 @@ type Server struct {
 	log   *slog.Logger
 	doors []*door
 	loops sync.WaitGroup
-	count inflight
-	once  sync.Once
+
+	closing chan struct{} // closed by Close, or Release
+	release sync.Once
+	count   inflight
+	once    sync.Once
 }
 
 // door is one address.
@@ -50,12 +58,16 @@ type door struct {
 
 // Open listens on all addresses of the Options, or on none. Requests are served from then on.
 func Open(o Options) (*Server, error) {
-	s := &Server{log: o.Log}
+	s := &Server{log: o.Log, closing: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
 	s.count.idle = make(chan struct{})
-	if err := s.open(o); err != nil {
+	err := s.open(o)
+	for _, ln := range o.Inherited { // those left
+		ln.Close()
+	}
+	if err != nil {
 		for _, d := range s.doors {
 			d.listener.Close()
 		}
@@ -63,13 +75,20 @@ func Open(o Options) (*Server, error) {
 	}
 	for _, d := range s.doors {
 		s.loops.Go(func() { s.loop(d) })
+		if socket, ok := d.listener.(*socketDoor); ok {
+			s.loops.Go(func() { s.keep(socket, restoreInterval) })
+		}
 	}
 	return s, nil
 }
 
 func (s *Server) open(o Options) error {
 	if o.Socket != "" {
-		ln, err := listenSocket(o.Socket)
+		open := openSocket
+		if o.Replace {
+			open = takeSocket
+		}
+		ln, err := open(o.Socket)
 		if err != nil {
 			return err
 		}
@@ -80,14 +99,17 @@ func (s *Server) open(o Options) error {
 		if err != nil {
 			return err
 		}
-		ln, err := net.Listen("tcp", o.Address)
+		if mode, open := othersRead(o.TokenFile); open {
+			s.log.Warn("others may read the admin token; take that right away: chmod 600", "file", o.TokenFile, "mode", mode.String())
+		}
+		ln, err := o.listen("address", o.Address)
 		if err != nil {
 			return fmt.Errorf("open admin address: %w", err)
 		}
 		s.add("address", ln, &guard{next: NewHandler(o.Backend, o.Exporter), tcp: true, token: sha256.Sum256([]byte(token))})
 	}
 	if o.Metrics != "" {
-		ln, err := net.Listen("tcp", o.Metrics)
+		ln, err := o.listen("metrics", o.Metrics)
 		if err != nil {
 			return fmt.Errorf("open metrics address: %w", err)
 		}
@@ -136,6 +158,7 @@ func (s *Server) addr(name string) net.Addr {
 // Close stops listening, removes the socket file and returns when the last request has been answered. It may be called twice; its error is nil.
 func (s *Server) Close() error {
 	s.once.Do(func() {
+		s.release.Do(func() { close(s.closing) })
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
 		for _, d := range s.doors {

@@ -11,7 +11,24 @@ type Status struct {
 	Plugins   []Plugin   `json:"plugins"`
 	Points    []Point    `json:"points"`
 	Limits    Limits     `json:"limits"`
+	Steer     *Steer     `json:"steer,omitempty"`    // while steering is in use
+	Takeover  *Takeover  `json:"takeover,omitempty"` // while the server before this one still serves
 	Deliver   Deliver    `json:"deliver"`
+	Notes     []Note     `json:"notes,omitempty"`
+}
+
+// Takeover is what the process still has that this one has taken over from.
+type Takeover struct {
+	FromPID        int `json:"from_pid"`
+	ViewersLeft    int `json:"viewers_left_there"`
+	SourcesRelayed int `json:"sources_relayed"` // their encoders are still connected there
+}
+
+// Note is something about the server as a whole that an operator should know.
+type Note struct {
+	Code   string `json:"code,omitempty"`
+	Text   string `json:"text"`
+	Remedy string `json:"remedy,omitempty"`
 }
 
 // States of a Listener.
@@ -24,15 +41,36 @@ const (
 // Listener is a set of bound addresses, or why they are not bound.
 type Listener struct {
 	Name      string            `json:"name"`
-	Addresses []string          `json:"addresses"` // as bound if open, else as configured
+	Protocol  string            `json:"protocol"`          // tcp, udp
+	TLS       bool              `json:"tls,omitempty"`     // it speaks TLS
+	Rung      string            `json:"rung,omitempty"`    // how it came by its addresses: inherited, bind, steer; several joined by "+"
+	Addresses []string          `json:"addresses"`         // as bound if open, else as configured
+	Steered   []string          `json:"steered,omitempty"` // claims that steering brings: "127.0.0.2:80", "10.0.0.0/8:20000-20999"
 	State     string            `json:"state"`
 	Code      string            `json:"code,omitempty"`   // of a failed one, "0xC00D158B"
 	Reason    string            `json:"reason,omitempty"` // what went wrong, one line
+	Holder    string            `json:"holder,omitempty"` // the program that has the address: "nginx (pid 123)"
 	Remedy    string            `json:"remedy,omitempty"` // what the operator can do, one line
 	Plugins   []string          `json:"plugins"`
 	Accepted  uint64            `json:"accepted"` // connections
 	Requests  uint64            `json:"requests"` // HTTP
-	Outcomes  map[string]uint64 `json:"outcomes"` // connections by netio.Outcome; those of 0 may be left out
+	Outcomes  map[string]uint64 `json:"outcomes"` // connections by netio.Outcome, and bad_framing (requests) and evicted (undecided or idle ones, for newcomers); those of 0 are left out
+}
+
+// Steer counts what the kernel's steering program does.
+type Steer struct {
+	Listeners []Steered `json:"listeners"`
+	Runs      uint64    `json:"runs"`      // of the program, one for each look-up
+	RunNanos  float64   `json:"run_nanos"` // mean of one run, from the kernel's statistics; 0: it does not tell
+}
+
+// Steered counts look-ups that claims of a listener covered.
+type Steered struct {
+	Listener string `json:"listener"`
+	Protocol string `json:"protocol"`
+	Lookups  uint64 `json:"lookups"` // new connections, and datagrams
+	Misses   uint64 `json:"misses"`  // no socket stood
+	Errors   uint64 `json:"errors"`  // the kernel refused the socket
 }
 
 // States of a Plugin.
@@ -45,16 +83,24 @@ const (
 	PluginDraining    = "draining"
 )
 
+// PluginStates lists them.
+func PluginStates() []string {
+	return []string{PluginDisabled, PluginStarting, PluginRunning, PluginFailed, PluginQuarantined, PluginDraining}
+}
+
 // Plugin is a plugin of the configuration. Version, Generation and Hash are zero while nothing is loaded.
 type Plugin struct {
 	Name       string   `json:"name"`
 	Version    string   `json:"version,omitempty"`
 	State      string   `json:"state"`
+	Code       string   `json:"code,omitempty"`   // "0xC00D157D"; see weir error
 	Reason     string   `json:"reason,omitempty"` // why it is in this state; empty while running
 	Generation uint64   `json:"generation,omitempty"`
 	Hash       string   `json:"hash,omitempty"` // SHA-256 of the module, hex
 	Listeners  []string `json:"listeners"`
 	Sessions   int      `json:"sessions"`
+	// Until tells how long a quarantined plugin is kept out.
+	Until time.Time `json:"until,omitzero"`
 	Work
 	LastFault *Fault `json:"last_fault,omitempty"`
 }
@@ -87,6 +133,7 @@ type Fault struct {
 type Point struct {
 	Name        string      `json:"name"`
 	State       string      `json:"state"`
+	Code        string      `json:"code,omitempty"` // "0xC00D157E"; see weir error
 	Reason      string      `json:"reason,omitempty"`
 	Source      string      `json:"source,omitempty"` // who feeds it; empty while nobody does
 	SourceSince time.Time   `json:"source_since,omitzero"`
@@ -153,11 +200,12 @@ const (
 // Port is a network address that the server or one of its plugins uses or may use.
 type Port struct {
 	Direction string `json:"direction"`
-	Protocol  string `json:"protocol"`           // tcp, udp
+	Protocol  string `json:"protocol"`           // tcp, udp; igmp or mld, by which groups are joined
 	Address   string `json:"address"`            // IP, network, or host pattern; "*" for any
-	Port      string `json:"port"`               // "8080", or "1-65535" of a grant
+	Port      string `json:"port"`               // "8080", or "1-65535" of a grant; empty where the protocol has none
 	Plugin    string `json:"plugin,omitempty"`   // several: joined by ", "
 	Listener  string `json:"listener,omitempty"` // of direction in
+	Rung      string `json:"rung,omitempty"`     // how a listener came by it: inherited, bind, steer
 	Purpose   string `json:"purpose"`            // one line
 }
 

@@ -146,8 +146,8 @@ func TestSocketIsReplacedInOneStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer old.Close()
-	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
-		t.Errorf("socket: %v %v", st.Mode(), err)
+	if st, statErr := os.Stat(path); statErr != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("socket: %v", statErr)
 	}
 	now, err := Listen(path)
 	if err != nil {

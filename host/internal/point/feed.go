@@ -47,7 +47,34 @@ func (f *Feed) isOpen() bool { return f != nil && f.rendition != nil }
 func (f *Feed) Point() *Point { return f.point }
 
 // Owner names the source.
-func (f *Feed) Owner() string { return f.owner }
+func (f *Feed) Owner() string {
+	f.point.mu.Lock()
+	defer f.point.mu.Unlock()
+	return f.owner
+}
+
+// Pass gives the feed a new owner, whose goroutine uses it from then on. It fails with
+// ErrGone when the point has no use for the feed any more.
+func (f *Feed) Pass(owner string) error {
+	f.point.mu.Lock()
+	defer f.point.mu.Unlock()
+	if f.closed || f.point.source != f {
+		return ErrGone
+	}
+	f.owner = owner
+	return nil
+}
+
+// Feed gives the source that feeds the point and has opened its rendition, nil if there
+// is none.
+func (p *Point) Feed() *Feed {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.source.isOpen() {
+		return p.source
+	}
+	return nil
+}
 
 // Prior is what the last source of a rendition left behind.
 type Prior struct {
@@ -59,14 +86,19 @@ type Prior struct {
 
 // Open takes the rendition that this source will feed. Renditions of another form
 // that a previous source left end now.
-func (f *Feed) Open(rendition string) (Prior, error) {
+func (f *Feed) Open(rendition string) (Prior, error) { return f.OpenAt(rendition, 0, 0) }
+
+// OpenAt is Open for a source that fed the same point in another process: a rendition
+// that is not there yet counts its packets from first, and the point's sources count
+// from those that fed it there, this one included.
+func (f *Feed) OpenAt(rendition string, first, sources uint64) (Prior, error) {
 	p := f.point
 	p.mu.Lock()
 	if f.closed || p.source != f || p.state == Draining {
 		p.mu.Unlock()
 		return Prior{}, ErrGone
 	}
-	p.sources++
+	p.sources = max(p.sources+1, sources)
 	p.reason = ""
 	p.state = Waiting
 	p.stopGrace()
@@ -74,7 +106,7 @@ func (f *Feed) Open(rendition string) (Prior, error) {
 	var ended []*Rendition
 	if r == nil || r.from != "" {
 		ended = p.dropRenditions()
-		r = p.addRendition(rendition, "")
+		r = p.addRendition(rendition, "", first)
 	}
 	f.rendition = r
 	prior := Prior{Sources: p.sources}

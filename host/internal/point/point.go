@@ -9,7 +9,7 @@ import (
 	"github.com/weir-media/weir/host/internal/stream"
 )
 
-// Options describe a point. They do not change during its life.
+// Options describe a point. SetOptions replaces them, but for Name and MaxBytes.
 type Options struct {
 	Name       string
 	URL        string        // the source that the host starts; empty for a pushed point
@@ -58,8 +58,30 @@ func New(o Options, ready func(p *Point, r *Rendition)) *Point {
 // Name is the point's name.
 func (p *Point) Name() string { return p.options.Name }
 
-// Options gives what the point was made with.
-func (p *Point) Options() Options { return p.options }
+// Options gives what holds now.
+func (p *Point) Options() Options {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.options
+}
+
+// SetOptions puts other options in force, in place: Buffer for what is kept from now
+// on, MaxViewers for who joins, Grace for the next source that leaves, the rest for
+// viewers that come. A source that feeds the point goes on; whoever changes the URL
+// ends it.
+func (p *Point) SetOptions(o Options) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	to := &p.options // Name is read without the lock
+	to.URL, to.Buffer, to.Grace, to.MaxViewers = o.URL, o.Buffer, o.Grace, o.MaxViewers
+	to.MaxLag, to.Latency, to.DropLate = o.MaxLag, o.Latency, o.DropLate
+	for _, r := range p.set {
+		r.Log.SetWindow(o.Buffer)
+	}
+	if p.source == nil && len(p.set) == 0 && p.state != Draining {
+		p.state, p.reason = p.restState(), ""
+	}
+}
 
 // Snapshot is a point at one moment. Its slices are the caller's.
 type Snapshot struct {
@@ -196,10 +218,11 @@ func (p *Point) dropRenditions() []*Rendition {
 	return gone
 }
 
-// addRendition makes a rendition and puts it into the sorted set. The lock is held.
-func (p *Point) addRendition(name, from string) *Rendition {
+// addRendition makes a rendition, whose packets count from first, and puts it into the
+// sorted set. The lock is held.
+func (p *Point) addRendition(name, from string, first uint64) *Rendition {
 	r := &Rendition{name: name, from: from, point: p,
-		Log: stream.New(stream.Options{Window: p.options.Buffer, MaxBytes: p.options.MaxBytes})}
+		Log: stream.New(stream.Options{Window: p.options.Buffer, MaxBytes: p.options.MaxBytes, First: first})}
 	set := append(slices.Clone(p.set), r)
 	slices.SortFunc(set, func(a, b *Rendition) int { return strings.Compare(a.name, b.name) })
 	p.set = set

@@ -46,7 +46,7 @@ func (p *Point) Derive(from *Rendition, to string) (*Rendition, error) {
 	if p.find(to) != nil {
 		return nil, ErrBusy
 	}
-	return p.addRendition(to, from.name), nil
+	return p.addRendition(to, from.name, 0), nil
 }
 
 // Remove ends a derived rendition whose packager is gone.

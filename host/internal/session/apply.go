@@ -41,13 +41,6 @@ type seen struct {
 	bytes   int      // gathered
 }
 
-type dialed struct {
-	number uint32
-	file   File
-	loop   bool
-	err    error
-}
-
 // records are reused for decoding verdicts; the two passes use them in turn.
 type records struct {
 	consume  abi.Consume
@@ -74,6 +67,7 @@ type restRecords struct {
 	timer  abi.SetTimer
 	close  abi.Close
 	metric abi.Metric
+	send   abi.Send
 	fail   abi.Fail
 }
 
@@ -199,9 +193,7 @@ func (b *batch) release() {
 		b.joined.Point().Leave()
 	}
 	for _, d := range b.dials {
-		if d.file != nil {
-			_ = d.file.Close()
-		}
+		d.close()
 	}
 	for _, name := range b.seen.metrics {
 		delete(b.s.r.metrics, name)

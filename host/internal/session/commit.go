@@ -44,12 +44,17 @@ func (b *batch) commit(raw abi.Raw) {
 		b.commitDocument(raw)
 	case abi.OpDial:
 		b.commitDial(raw)
+	case abi.OpSend:
+		b.commitSend(raw)
 	default:
 		b.commitSmall(raw)
 	}
 }
 
 func (s *Session) watch(p *point.Point) {
+	if p == nil {
+		return // it was removed since reserve
+	}
 	if !slices.Contains(s.links.watched, p) {
 		s.links.watched = append(s.links.watched, p)
 		p.Watch(s)
@@ -175,18 +180,6 @@ func (b *batch) commitDocument(raw abi.Raw) {
 	b.s.links.answer = nil
 }
 
-func (b *batch) commitDial(raw abi.Raw) {
-	_ = b.decode(raw, &b.rec.rest.dial)
-	number := b.rec.rest.dial.Conn
-	for i, d := range b.dials {
-		if d.number == number {
-			b.dials[i].file = nil // the session's from now on
-			b.s.dialed(d)
-			return
-		}
-	}
-}
-
 func (b *batch) commitSmall(raw abi.Raw) {
 	rest, s := &b.rec.rest, b.s
 	switch raw.Op {
@@ -250,6 +243,8 @@ func (c *conn) close(mode abi.CloseMode) {
 	switch {
 	case c.file != nil:
 		_ = c.file.Close()
+	case c.flow != nil:
+		c.flow.Close()
 	case c.net == nil:
 	case mode == abi.CloseReset:
 		c.net.Reject(nil)

@@ -118,7 +118,7 @@ func (s *Session) weight() int {
 	const perNote, perEvent = 160, 1 << 10
 	switch s.cur.from {
 	case fromInput:
-		return perEvent + len(s.cur.input.bytes)
+		return perEvent + len(s.cur.input.bytes) + abi.DatagramNoteSize*len(s.cur.input.sizes)
 	case fromPackets:
 		return perNote * len(s.links.pack.window)
 	}

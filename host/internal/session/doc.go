@@ -7,6 +7,9 @@
 // Runner, whose goroutine owns all sessions of that plugin, so that a session needs
 // no lock. It never parses a protocol and never touches media for a viewer.
 //
+// Input is a stream of bytes, whose writer waits for room, or datagrams, which wait for
+// nobody: beyond what their inlet holds the newest are dropped and counted.
+//
 // A batch is applied in two passes over the same records: reserve checks each verdict
 // and takes what it needs; only if all succeed does commit carry them out, and commit
 // cannot fail.

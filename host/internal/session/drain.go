@@ -16,3 +16,16 @@ func (room *Room) Drain() {
 func (s *Session) hasPeer() bool {
 	return s.links.view == nil && s.kind != kindFormat && s.kind != kindPackager && s.kind != kindDocument
 }
+
+// HasPeers tells whether a plugin still talks to somebody outside: a viewer, an encoder,
+// or whoever has a connection to it.
+func (room *Room) HasPeers() (has bool) {
+	for _, r := range room.Runners() {
+		r.do(func() {
+			for _, s := range r.sessions {
+				has = has || s.kind == kindExchange || s.kind == kindRaw
+			}
+		})
+	}
+	return has
+}

@@ -1,10 +1,7 @@
 package session
 
 import (
-	"errors"
-	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/weir-media/weir/abi/v1"
@@ -119,9 +116,8 @@ func (x *exchange) accept(s *Session) {
 	c := s.conns[0]
 	c.net = x.conn
 	c.in = newInlet(s.markReady)
-	from, in := c.net, c.in // c is the runner's
-	limit := s.r.room.silence(s.on)
-	s.r.room.readers.Go(func() { pump(&patient{from, limit}, in) })
+	c.reader = newIntake(c.net, c.in, s.r.room.silence(s.on))
+	s.r.room.readers.Go(c.reader.run)
 }
 
 // readSize is how much one read asks for (chosen: a fast encoder's 5 ms).
@@ -135,40 +131,4 @@ func (room *Room) silence(name string) time.Duration {
 		return min(most, max(p.Options().Grace, room.limits.leastSilence))
 	}
 	return most
-}
-
-// patient reads a connection whose peer must not fall silent.
-type patient struct {
-	c     *netio.Conn
-	limit time.Duration
-}
-
-// Read waits for input no longer than the limit.
-func (p *patient) Read(b []byte) (int, error) {
-	if err := p.c.SetReadDeadline(time.Now().Add(p.limit)); err != nil {
-		return 0, err
-	}
-	return p.c.Read(b)
-}
-
-// pump reads a connection into an inlet until its end.
-func pump(from io.Reader, in *inlet) {
-	b := make([]byte, readSize)
-	for {
-		n, err := from.Read(b)
-		if n > 0 && !in.write(b[:n]) {
-			return
-		}
-		if err != nil {
-			reason := abi.EndReset
-			switch {
-			case errors.Is(err, io.EOF):
-				reason = abi.EndClosed
-			case errors.Is(err, os.ErrDeadlineExceeded):
-				reason = abi.EndTimeout
-			}
-			in.finish(reason)
-			return
-		}
-	}
 }

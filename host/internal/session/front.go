@@ -21,8 +21,9 @@ const answerTimeout = 30 * time.Second
 // Front receives what a listener accepts and opens sessions for it. SetTable may be
 // called at any time.
 type Front struct {
-	room  *Room
-	table atomic.Pointer[manifest.Table]
+	room     *Room
+	table    atomic.Pointer[manifest.Table]
+	fallback atomic.Pointer[http.Handler]
 }
 
 // NewFront makes the handler of one listener.
@@ -30,6 +31,15 @@ func (room *Room) NewFront() *Front { return &Front{room: room} }
 
 // SetTable replaces the routes.
 func (f *Front) SetTable(t *manifest.Table) { f.table.Store(t) }
+
+// SetFallback gives the requests that no plugin takes to h; nil answers them with 404.
+func (f *Front) SetFallback(h http.Handler) {
+	if h == nil {
+		f.fallback.Store(nil)
+		return
+	}
+	f.fallback.Store(&h)
+}
 
 // ServeRaw opens a session for a connection whose first bytes matched a plugin's
 // pattern; it lasts as long as the connection can be read.
@@ -45,21 +55,30 @@ func (f *Front) ServeRaw(c *netio.Conn, plugin string) {
 	}
 	s := r.newSession(kindRaw, c.Remote().String())
 	in := newInlet(s.markReady)
-	s.conns = []*conn{{number: 1, in: in, net: c}}
+	reader := newIntake(c, in, 0)
+	s.conns = []*conn{{number: 1, in: in, net: c, reader: reader}}
 	r.add(s)
-	s.enqueue(&abi.ConnOpen{Head: abi.Head{Conn: 1}, Listener: []byte(c.Listener()), Local: []byte(c.Local().String()), Remote: []byte(c.Remote().String())})
-	pump(c, in)
+	s.enqueue(&abi.ConnOpen{Head: abi.Head{Conn: 1}, Listener: []byte(c.Listener()), Local: []byte(c.Local().String()), Remote: []byte(c.Remote().String()), TLS: flag(c.TLS())})
+	reader.run()
 }
 
 // ServeExchange routes a request to its plugin and waits for the answer.
 func (f *Front) ServeExchange(x *netio.Exchange) {
 	q := x.Request
 	m, ok := f.table.Load().Match(q.Method, q.URL.Path, q.UserAgent(), func(p string) bool { return f.room.point(p) != nil })
+	if h := f.other(q.Method, m, ok); h != nil {
+		x.Serve(h)
+		return
+	}
 	if !ok {
 		f.nobody(x, m)
 		return
 	}
 	r := f.room.Runner(m.Plugin)
+	if r == nil {
+		respond(x, busy("the plugin "+m.Plugin+" has just been removed"))
+		return
+	}
 	if st := r.State(); st.Phase != Running {
 		text := fmt.Sprintf("the plugin %s, which answers %s %s, is %s", r.name, q.Method, q.URL.Path, st.Phase)
 		if st.Reason != "" && st.Phase != Failed {
@@ -97,6 +116,20 @@ func (f *Front) ServeExchange(x *netio.Exchange) {
 	if out := s.links.x.out; out != nil {
 		respond(x, *out)
 	}
+}
+
+// other gives the fallback for a request that is no plugin's: no route takes it, or one
+// that names a point which is not there. A fallback with a method Takes can leave it to
+// the plugin to refuse the request.
+func (f *Front) other(method string, m manifest.Match, matched bool) http.Handler {
+	h := f.fallback.Load()
+	if h == nil || matched && (m.Known || m.Point == "") {
+		return nil
+	}
+	if t, ok := (*h).(interface{ Takes(method string) bool }); ok && !t.Takes(method) && (matched || len(m.Allowed) > 0) {
+		return nil
+	}
+	return *h
 }
 
 // peerLeft notes that a peer has ended its side of the connection. It may still want an
@@ -156,6 +189,13 @@ func (r *Runner) openExchange(x *netio.Exchange, m manifest.Match) *Session {
 	return s
 }
 
+func flag(set bool) uint16 {
+	if set {
+		return 1
+	}
+	return 0
+}
+
 func (r *Runner) request(x *netio.Exchange, m manifest.Match) *abi.HTTPRequest {
 	q := x.Request
 	e := &abi.HTTPRequest{
@@ -171,9 +211,7 @@ func (r *Runner) request(x *netio.Exchange, m manifest.Match) *abi.HTTPRequest {
 		Local:    []byte(x.Local.String()),
 		Remote:   []byte(x.Remote.String()),
 	}
-	if x.ExpectContinue() {
-		e.Expect = 1
-	}
+	e.Expect, e.TLS = flag(x.ExpectContinue()), flag(x.TLS())
 	if q.ContentLength > 0 {
 		e.Length = uint64(q.ContentLength)
 	}

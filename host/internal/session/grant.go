@@ -1,6 +1,9 @@
 package session
 
-import "path"
+import (
+	"net/netip"
+	"path"
+)
 
 // Grant is what plugins.yaml allows a plugin, already cut down to what its manifest
 // asks. A nil function allows nothing.
@@ -9,6 +12,10 @@ type Grant struct {
 	Publish   func(point string) bool // may it feed the point?
 	Documents bool                    // may it answer for documents?
 	Read      func(file string) bool  // may it read the file, a path below the configuration's folder?
+	// May it open connections to an address that it names by host, or with network "udp"
+	// receive what is sent to this address of the computer's own?
+	Dial  func(network, host string, to netip.AddrPort) bool
+	Group func(group netip.AddrPort) bool // may it receive the multicast group?
 }
 
 func (g Grant) attaches(point string) bool  { return g.Attach != nil && g.Attach(point) }

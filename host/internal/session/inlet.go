@@ -31,7 +31,9 @@ type inlet struct {
 	need     need
 	loops    []uint64 // offsets at which a file started anew
 	tail     tail
+	rushed   bool   // its writer does not wait for room: it is about to stop
 	through  *inlet // all further input goes there
+	flow     *queue // nil: a stream of bytes
 }
 
 type need struct {
@@ -59,7 +61,7 @@ func (i *inlet) end() uint64 { return i.base + uint64(len(i.buf)) }
 // write appends b, waiting for room. It reports false when nobody reads any more.
 func (i *inlet) write(b []byte) bool {
 	i.mu.Lock()
-	for !i.tail.closed && i.through == nil && i.end()-i.consumed >= inletLimit {
+	for !i.tail.closed && !i.rushed && i.through == nil && i.end()-i.consumed >= inletLimit {
 		i.room.Wait()
 	}
 	to, closed := i.through, i.tail.closed
@@ -75,6 +77,18 @@ func (i *inlet) write(b []byte) bool {
 	}
 	i.notify()
 	return true
+}
+
+// rush has a writer wait for room, or not.
+func (i *inlet) rush(on bool) {
+	i.mu.Lock()
+	i.rushed = on
+	to := i.through
+	i.mu.Unlock()
+	i.room.Broadcast()
+	if to != nil {
+		to.rush(on)
+	}
 }
 
 // put appends b without waiting; its writer looks at full before.
@@ -148,6 +162,9 @@ func (i *inlet) divert(to *inlet) {
 	}
 	to.put(i.buf[i.consumed-i.base:])
 	i.consumed, i.seen, i.loops = i.end(), i.end(), nil
+	if i.flow != nil {
+		i.flow.sizes, i.flow.first = nil, 0
+	}
 	i.base, i.buf = i.end(), nil
 	ended, reason := i.tail.ended, i.tail.reason
 	i.through = to
@@ -172,6 +189,8 @@ type delivery struct {
 	bytes  []byte // a view that is valid until settle
 	last   bool
 	reason abi.EndReason
+	sizes  []uint32 // of datagrams; valid as long as bytes
+	lost   uint64   // datagrams before these
 }
 
 type deliveryKind uint8
@@ -181,6 +200,7 @@ const (
 	input
 	inputEnd
 	stuck // as much as an event can bring, and the plugin consumed none of it
+	datagrams
 )
 
 // next tells what the plugin should be told now. It changes nothing.
@@ -189,6 +209,9 @@ func (i *inlet) next() delivery {
 	defer i.mu.Unlock()
 	if i.tail.told || i.tail.closed {
 		return delivery{}
+	}
+	if i.flow != nil {
+		return i.nextDatagrams()
 	}
 	end, loop := i.end(), false
 	if len(i.loops) > 0 {
@@ -246,6 +269,10 @@ func (i *inlet) delivered(d delivery) {
 		i.progress = false
 		i.need = need{}
 		i.tail.flagged = i.tail.flagged || d.last
+	case datagrams:
+		i.seen = d.offset + uint64(len(d.bytes))
+		i.consumed = i.seen
+		i.flow.take(d)
 	case inputEnd:
 		if d.reason == abi.EndLoop {
 			i.loops = i.loops[1:]

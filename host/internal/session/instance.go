@@ -38,7 +38,7 @@ func (r *Runner) ensureInstance() bool {
 	if now.Before(r.retry.until) {
 		return false
 	}
-	inst, fault := r.openInstance(g)
+	inst, fault := r.openInstance(g, r.config)
 	if fault != nil {
 		r.retry.failed(now)
 		r.noteStart(fault)
@@ -102,12 +102,12 @@ func (r *Runner) recover() {
 
 // openInstance starts an instance of g and tells it its configuration. It may be
 // called by any goroutine: a reload tries the new generation aside.
-func (r *Runner) openInstance(g plugin.Generation) (plugin.Instance, *plugin.Fault) {
+func (r *Runner) openInstance(g plugin.Generation, config []byte) (plugin.Instance, *plugin.Fault) {
 	inst, fault := g.New()
 	if fault != nil {
 		return nil, fault
 	}
-	if fault = r.tell(g, inst); fault != nil {
+	if fault = r.tell(g, inst, config); fault != nil {
 		inst.Close()
 		return nil, fault
 	}
@@ -115,9 +115,9 @@ func (r *Runner) openInstance(g plugin.Generation) (plugin.Instance, *plugin.Fau
 }
 
 // tell hands an instance its OPEN record.
-func (r *Runner) tell(g plugin.Generation, inst plugin.Instance) *plugin.Fault {
+func (r *Runner) tell(g plugin.Generation, inst plugin.Instance, config []byte) *plugin.Fault {
 	now := r.room.now()
-	open := &abi.Open{Config: r.config, Outbox: abi.UsualBox, Version: []byte(r.room.version)}
+	open := &abi.Open{Config: config, Outbox: abi.UsualBox, Version: []byte(r.room.version)}
 	open.UnixNano, open.MonoNano = now.UnixNano(), int64(now.Sub(r.room.started))
 	start := func(cause error) *plugin.Fault {
 		return &plugin.Fault{Plugin: r.name, Generation: g.Number(), Kind: plugin.Start, During: "OPEN", Cause: cause}
@@ -128,7 +128,7 @@ func (r *Runner) tell(g plugin.Generation, inst plugin.Instance) *plugin.Fault {
 	var w abi.Writer
 	w.Reset(make([]byte, abi.MinInbox))
 	if err := w.Put(0, 0, open); err != nil {
-		return start(fmt.Errorf("configuration of %d bytes does not fit into the inbox", len(r.config)))
+		return start(fmt.Errorf("configuration of %d bytes does not fit into the inbox", len(config)))
 	}
 	out, fault := inst.Call(g.Limits().Open, w.Bytes())
 	if fault != nil {

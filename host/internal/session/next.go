@@ -12,7 +12,7 @@ func (s *Session) peek() bool {
 		s.noteChanged(s.cur.point) // its POINT was not answered
 	}
 	s.cur = current{}
-	if s.inbox.over.Load() {
+	if s.inbox.frozen || s.inbox.over.Load() {
 		return false
 	}
 	return s.peekQueue() || s.peekInput() || s.peekPackets()
@@ -53,6 +53,9 @@ func (s *Session) peekInput() bool {
 			}
 			e.Conn = c.number
 			s.cur = current{event: e, from: fromInput, conn: c, input: d}
+			return true
+		case datagrams:
+			s.cur = current{event: c.flow.record(c.number, d), from: fromInput, conn: c, input: d}
 			return true
 		case inputEnd, stuck:
 			if d.kind == inputEnd && s.childReads(c, d.reason) {

@@ -37,6 +37,11 @@ func (b *batch) commitPublish(raw abi.Raw) {
 	child.enqueue(published(child.links.feed, prior))
 	s.r.log.Info("source attached", "point", s.on, "format", format, "source", s.name)
 	s.r.room.event("source", s.r.name, s, format)
+	for _, c := range s.conns {
+		if c.flow != nil && s.kind == kindRaw {
+			s.r.watchSilence(s, c, feedSilence)
+		}
+	}
 }
 
 // rendition is the name under which a format plugin's packets are offered.
@@ -94,21 +99,6 @@ func (r *Runner) start(p *point.Point) {
 	s.on = p.Name()
 	r.add(s)
 	s.enqueue(&abi.Start{Point: []byte(p.Name()), URL: []byte(p.Options().URL)})
-}
-
-// dialed gives the session the connection that DIAL asked for.
-func (s *Session) dialed(d dialed) {
-	e := &abi.Dialed{Head: abi.Head{Conn: d.number}}
-	if d.err != nil {
-		e.Code, e.Text = abi.ENOENT, []byte(d.err.Error())
-		s.enqueue(e)
-		return
-	}
-	e.Size = uint64(d.file.Size())
-	c := &conn{number: d.number, in: newInlet(s.markReady), file: d.file}
-	s.conns = append(s.conns, c)
-	s.enqueue(e)
-	s.r.room.readers.Go(func() { pumpFile(d.file, c.in, d.loop) })
 }
 
 // pumpFile reads a file into an inlet, again and again if it loops.

@@ -2,7 +2,6 @@ package session
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 
 	"github.com/weir-media/weir/abi/v1"
@@ -44,6 +43,8 @@ func (b *batch) reserve(raw abi.Raw) error {
 		return b.reserveDocument(raw)
 	case abi.OpDial:
 		return b.reserveDial(raw)
+	case abi.OpSend:
+		return b.reserveSend(raw)
 	default:
 		return b.reserveSmall(raw)
 	}
@@ -94,6 +95,8 @@ func (b *batch) reserveInput(raw abi.Raw) error {
 	switch {
 	case c == nil || c.in == nil:
 		return denyf(abi.ENOENT, "no connection %d", number)
+	case c.flow != nil && raw.Op != abi.OpRetain:
+		return denyf(abi.ESTATE, "%v on a flow: datagrams come one by one, and are consumed by being delivered", raw.Op)
 	case raw.Op == abi.OpConsume && !c.in.canConsume(offset):
 		return sinf(plugin.BadSpan, "CONSUME %d lies outside of what was delivered", offset)
 	case raw.Op == abi.OpRetain && !c.in.canRetain(offset):
@@ -197,7 +200,7 @@ func (b *batch) reserveAttach(raw abi.Raw) error {
 		return denyf(abi.ESTATE, "the connection has a viewer already")
 	case s.kind == kindExchange && s.links.view == nil && !b.seen.response:
 		return denyf(abi.ESTATE, "ATTACH on an HTTP exchange follows its HTTP_RESPONSE in the same batch")
-	case s.kind != kindExchange && s.kind != kindRaw || a.Conn > 1:
+	case s.kind != kindExchange && s.kind != kindRaw || a.Conn > 1 || s.conns[0].flow != nil:
 		return denyf(abi.ESTATE, "this session has no viewer's connection %d", a.Conn)
 	case a.Mode > abi.StartTime || a.OnLag > abi.LagClose || a.OnChange > abi.AfterEvent || a.OnEnd > abi.AfterEvent:
 		return denyf(abi.EINVAL, "ATTACH with a mode or rule that this host does not know")
@@ -311,29 +314,4 @@ func (b *batch) reserveDocument(raw abi.Raw) error {
 	b.seen.document = true
 	_, err := b.gather(&b.rec.document.Pieces)
 	return err
-}
-
-// firstDialed is the lowest number that a plugin may give a connection: 1 is the one
-// that a session begins with.
-const firstDialed = 2
-
-func (b *batch) reserveDial(raw abi.Raw) error {
-	d, s := &b.rec.rest.dial, b.s
-	if err := b.decode(raw, d); err != nil {
-		return err
-	}
-	taken := func(x dialed) bool { return x.number == d.Conn }
-	if d.Conn < firstDialed || s.conn(d.Conn) != nil || slices.ContainsFunc(b.dials, taken) {
-		return denyf(abi.EINVAL, "connection number %d is taken or below %d", d.Conn, firstDialed)
-	}
-	path, ok := strings.CutPrefix(string(d.URL), "file:")
-	switch {
-	case !ok:
-		return denyf(abi.ENOSYS, "DIAL knows file: URLs only, not %q", d.URL)
-	case !s.r.grant.Load().reads(path):
-		return denyf(abi.EPERM, "reading %q is not granted to this plugin in plugins.yaml (grant: read)", path)
-	}
-	f, err := s.r.room.options.OpenFile(path)
-	b.dials = append(b.dials, dialed{d.Conn, f, d.Flags&abi.DialLoop != 0, err})
-	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/deliver"
+	"github.com/weir-media/weir/host/internal/netio"
 	"github.com/weir-media/weir/host/internal/plugin"
 	"github.com/weir-media/weir/host/internal/point"
 )
@@ -62,7 +63,8 @@ type Room struct {
 	sources sources
 	readers sync.WaitGroup
 	closing atomic.Bool
-	limits  limits // set before the first session
+	limits  limits                                 // set before the first session
+	join    func(netio.GroupOptions) (flow, error) // likewise
 }
 
 // New makes an empty room.
@@ -70,7 +72,7 @@ func New(o Options) *Room {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	room := &Room{options: o, log: o.Log, metrics: o.Metrics, version: o.Version, now: o.Now, started: o.Now(), limits: usualLimits}
+	room := &Room{options: o, log: o.Log, metrics: o.Metrics, version: o.Version, now: o.Now, started: booted(o.Now()), limits: usualLimits, join: joinFlow}
 	room.runners.Store(&[]*Runner{})
 	room.points.Store(&map[string]*point.Point{})
 	room.sources.wait = map[string]time.Duration{}
@@ -198,7 +200,7 @@ func (r *Runner) Enable(g plugin.Generation) error {
 	if old == nil {
 		r.setState(Starting, "")
 	}
-	inst, fault := r.openInstance(g)
+	inst, fault := r.openInstance(g, r.config)
 	if fault != nil {
 		r.noteStart(fault)
 		if old == nil {
@@ -224,7 +226,15 @@ func (r *Runner) Enable(g plugin.Generation) error {
 // swap puts the new generation in force: the next event of every session goes to it,
 // with the state that the host holds. Runner.
 func (r *Runner) swap(g plugin.Generation, inst plugin.Instance) error {
-	old := r.Generation()
+	if err := r.accepts(g); err != nil {
+		return err
+	}
+	r.install(g, inst)
+	return nil
+}
+
+// accepts is an error if a session holds state that g does not read. Runner.
+func (r *Runner) accepts(g plugin.Generation) error {
 	now := g.Manifest().State
 	for _, s := range r.sessions {
 		if was := s.schema; len(s.blob) > 0 && was != now.Schema && !slices.Contains(now.Accepts, was) {
@@ -232,6 +242,12 @@ func (r *Runner) swap(g plugin.Generation, inst plugin.Instance) error {
 				r.name, now.Schema, was)
 		}
 	}
+	return nil
+}
+
+// install is the part of swap that cannot fail. Runner.
+func (r *Runner) install(g plugin.Generation, inst plugin.Instance) {
+	old := r.Generation()
 	r.dropInstance()
 	r.inst = inst
 	r.retry = backoff{}
@@ -244,7 +260,6 @@ func (r *Runner) swap(g plugin.Generation, inst plugin.Instance) error {
 	if old != nil {
 		old.Close()
 	}
-	return nil
 }
 
 // stopAll tells sessions that they must end, and has the plugin answer, so that peers
@@ -267,13 +282,17 @@ func (r *Runner) stopAll(why abi.StopReason, text string, which func(*Session) b
 const stopDeadline = time.Second
 
 // Disable ends the plugin's sessions and frees its instance; reason is shown in
-// status.
+// status. The plugin is draining until its sessions have ended.
 func (r *Runner) Disable(reason string) {
 	r.do(func() {
-		r.setState(Disabled, reason)
+		r.setState(Draining, reason)
 		r.stopAll(abi.StopDisabled, "plugin disabled: "+reason, func(*Session) bool { return true })
 	})
 	r.do(func() {
+		if r.State().Phase == Running { // enabled meanwhile
+			return
+		}
+		r.setState(Disabled, reason)
 		r.endAll("plugin_disabled")
 		r.dropInstance()
 		if g := r.Generation(); g != nil {

@@ -51,16 +51,17 @@ type owned struct {
 
 // scratch is reused from frame to frame.
 type scratch struct {
-	frame   []byte
-	w       abi.Writer
-	reader  abi.Reader
-	batch   []*Session
-	taken   []*Session
-	state   abi.State
-	verdict verdicts
-	slices  [][]byte
-	b       batch
-	rec     records
+	frame    []byte
+	w        abi.Writer
+	reader   abi.Reader
+	batch    []*Session
+	taken    []*Session
+	state    abi.State
+	verdict  verdicts
+	slices   [][]byte
+	datagram []byte // SEND's
+	b        batch
+	rec      records
 }
 
 // counts are a plugin's totals, read by status.
@@ -83,16 +84,19 @@ type Phase string
 
 // The phases of a plugin.
 const (
-	Disabled Phase = "disabled"
-	Starting Phase = "starting"
-	Running  Phase = "running"
-	Failed   Phase = "failed"
+	Disabled    Phase = "disabled"
+	Starting    Phase = "starting"
+	Running     Phase = "running"
+	Failed      Phase = "failed"
+	Quarantined Phase = "quarantined" // it faulted too often; State.Until tells how long it is kept out
+	Draining    Phase = "draining"    // its sessions are being told to end
 )
 
 // State is a plugin's phase and, if it is not running, why.
 type State struct {
 	Phase  Phase
 	Reason string
+	Until  time.Time // of Quarantined; zero otherwise
 }
 
 // Name is the plugin's name in plugins.yaml.
@@ -101,7 +105,7 @@ func (r *Runner) Name() string { return r.name }
 // State gives the plugin's phase.
 func (r *Runner) State() State { return *r.state.Load() }
 
-func (r *Runner) setState(p Phase, reason string) { r.state.Store(&State{p, reason}) }
+func (r *Runner) setState(p Phase, reason string) { r.state.Store(&State{Phase: p, Reason: reason}) }
 
 // Generation gives the generation in force, nil before the first.
 func (r *Runner) Generation() plugin.Generation {

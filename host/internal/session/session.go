@@ -81,6 +81,7 @@ type inbox struct {
 	queue  []abi.Event
 	ready  atomic.Bool // it stands in the runner's ready list
 	over   atomic.Bool // the session has ended
+	frozen bool        // nothing is taken out: it may be on its way to another process; the runner's
 	points map[*point.Point]bool
 }
 
@@ -109,7 +110,9 @@ type conn struct {
 	number uint32
 	in     *inlet
 	net    *netio.Conn // nil for files and format sessions
+	reader *intake     // of net; nil if nobody reads it into in
 	file   io.Closer
+	flow   *flowing // of datagrams, which come into in
 	closed bool
 	retain uint64
 	keeps  bool

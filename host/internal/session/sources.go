@@ -33,6 +33,9 @@ func (room *Room) StartSources() {
 }
 
 func (room *Room) startSource(p *point.Point) {
+	if room.point(p.Name()) != p || p.Options().IsPush() {
+		return // it was removed, or changed, while it waited
+	}
 	scheme, _, _ := strings.Cut(p.Options().URL, ":")
 	r := room.starter(scheme)
 	if r == nil {
@@ -70,7 +73,7 @@ func (room *Room) sourceEnded(name, reason, text string) {
 	s := &room.sources
 	s.mu.Lock()
 	delete(s.active, name)
-	if s.closed || p == nil {
+	if s.closed || p == nil || p.Options().IsPush() {
 		s.mu.Unlock()
 		return
 	}

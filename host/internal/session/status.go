@@ -16,13 +16,16 @@ type Status struct {
 	Peer      string
 	Point     string
 	Rendition string
+	From      string // of a packager: the rendition that it reads
+	Parent    uint64 // of a format session: the one that it parses for
+	Listener  string // of a flow of datagrams, which ends with its listener's sockets
 	Since     time.Time
 	BytesIn   uint64
 	BytesOut  uint64
 	Packets   uint64
 	Lag       media.Time
 	LagBytes  int
-	Dropped   uint64
+	Dropped   uint64 // packets of a viewer, datagrams of a flow
 }
 
 // Sessions lists all sessions by id. It asks each runner, so it may wait for an event
@@ -43,7 +46,12 @@ func (room *Room) Sessions() []Status {
 func (s *Session) status() Status {
 	st := Status{ID: s.id, Plugin: s.r.name, Role: s.role(), Peer: s.name, Point: s.on, Since: s.born}
 	for _, c := range s.conns {
-		if c.net != nil {
+		if c.flow != nil {
+			st.Listener = c.flow.Listener()
+			dropped, received := c.drops()
+			st.Dropped += dropped
+			st.BytesIn += received
+		} else if c.net != nil {
 			st.BytesIn += c.net.BytesIn()
 			st.BytesOut += c.net.BytesOut()
 		} else if c.in != nil {
@@ -57,10 +65,13 @@ func (s *Session) status() Status {
 		st.Packets, st.Dropped, st.Lag, st.LagBytes = d.Packets, d.DroppedPackets, d.LagTime, d.LagBytes
 	}
 	if p := s.links.pack; p != nil {
-		st.Rendition = p.to.Name()
+		st.Rendition, st.From = p.to.Name(), p.from.Name()
 	}
 	if f := s.links.feed; f != nil && f.Rendition() != nil {
 		st.Rendition = f.Rendition().Name()
+	}
+	if p := s.links.parent; p != nil {
+		st.Parent = p.id
 	}
 	return st
 }

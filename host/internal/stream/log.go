@@ -44,6 +44,7 @@ type Options struct {
 	Window     time.Duration // media time that is kept, by DTS; 30 s
 	MaxBytes   int           // memory that is kept, in bytes; 64 MiB
 	ChunkBytes int           // memory taken at a time, in bytes; by the rate, 64 KiB to 1 MiB
+	First      uint64        // sequence number of the first packet; 0
 }
 
 func (o Options) withDefaults() Options {
@@ -74,6 +75,7 @@ type Log struct {
 	ended   atomic.Bool
 	key     atomic.Uint64 // 1 + sequence number of the newest key packet
 	held    atomic.Int64  // bytes of data in the window's chunks
+	window  atomic.Int64  // Options.Window, as media.Time
 	wakers  atomic.Pointer[[]Waker]
 }
 
@@ -83,11 +85,15 @@ func New(o Options) *Log {
 	if l.size <= 0 {
 		l.size = firstChunkBytes
 	}
-	k := &chunk{}
+	l.SetWindow(l.options.Window)
+	k := &chunk{first: o.First}
 	l.oldest.Store(k)
 	l.tail.Store(k)
 	return l
 }
+
+// SetWindow changes how much media time is kept, from the next chunk that is begun on.
+func (l *Log) SetWindow(d time.Duration) { l.window.Store(int64(media.FromDuration(d))) }
 
 // SetHeader makes a copy of b the header of the packets that follow. A header
 // equal to the one in force changes nothing. Wakers are not called: readers learn
@@ -134,7 +140,7 @@ func (l *Log) Append(p media.Packet, pieces ...[]byte) uint64 {
 	}
 	r := &k.recs[i]
 	*r = rec{pts: p.PTS, dts: p.DTS, tag: p.Tag, end: off, flags: p.Flags, track: p.Track}
-	r.run = k.length(i) + l.step(p.DTS, k.first == 0 && i == 0)
+	r.run = k.length(i) + l.step(p.DTS, k.first == l.options.First && i == 0)
 	switch {
 	case p.Flags.Has(media.Key):
 		r.key = i + 1
@@ -217,10 +223,10 @@ func (l *Log) trim() {
 	if k == tail {
 		return
 	}
-	newest := tail.newest(tail.n.Load())
+	newest, window := tail.newest(tail.n.Load()), media.Time(l.window.Load())
 	for k != tail {
 		n := k.n.Load()
-		old := n == 0 || newest-k.recs[n-1].dts > media.FromDuration(l.options.Window)
+		old := n == 0 || newest-k.recs[n-1].dts > window
 		if !old && l.held.Load() <= int64(l.options.MaxBytes) {
 			return
 		}

@@ -1,0 +1,114 @@
+package host
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-media/weir/host/internal/admin"
+	"github.com/weir-media/weir/host/internal/config"
+	"github.com/weir-media/weir/host/internal/netio"
+	"github.com/weir-media/weir/host/internal/point"
+)
+
+// changes is the configuration in force and what a change of it leaves behind.
+type changes struct {
+	// mu is held over a whole change, before Server.mu, which is held over its switch
+	// alone: what is slow is done while the status can be asked.
+	mu      sync.Mutex
+	current atomic.Pointer[config.Config]
+	ended   chan struct{} // closed when retired listeners must end
+	once    sync.Once
+	retired sync.WaitGroup
+}
+
+// wait returns when no change is under way.
+func (c *changes) wait() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+}
+
+// end has what retired listeners still do broken off.
+func (c *changes) end() { c.once.Do(func() { close(c.ended) }) }
+
+// config is the configuration in force.
+func (s *Server) config() *config.Config { return s.changes.current.Load() }
+
+// release lets a replaced listener finish what it has begun.
+func (s *Server) release(l *listening, a *aside) {
+	now := a.listeners[l.config.Name]
+	step := listenerStep{action: admin.Removed, old: l.config}
+	if now != nil {
+		step.now = now.config
+	}
+	if step.endsFlows() {
+		l.close()
+		return
+	}
+	if l.tcp != nil && a.own.isMoved(l) {
+		l.tcp.Retire(false) // who waits in the queues is the new listener's
+	} else {
+		l.retire()
+	}
+	s.changes.retired.Go(func() { l.finish(s.changes.ended) })
+}
+
+// finish waits until all is done that a retired listener's connections have asked for,
+// but no longer than until ended, and closes it.
+func (l *listening) finish(ended <-chan struct{}) {
+	defer l.close()
+	if l.tcp == nil {
+		<-ended // flows end by themselves
+		return
+	}
+	timer := time.NewTimer(netio.DefaultSniffTimeout) // they may not have shown yet what they speak
+	defer timer.Stop()
+	select {
+	case <-ended:
+		return
+	case <-timer.C:
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = l.tcp.Shutdown(ctx) // it ends by ctx, which is no error here
+	}()
+	select {
+	case <-ended:
+		cancel()
+	case <-done:
+	}
+	<-done
+}
+
+func pointOptions(c config.Point) point.Options {
+	return point.Options{Name: c.Name, URL: c.URL, Buffer: c.Buffer, Grace: c.Grace, MaxViewers: c.Viewers, MaxLag: c.MaxLag, Latency: c.Latency,
+		DropLate: c.OnLag == config.LagDrop}
+}
+
+// commitPoints puts the points in force: a changed one stays, with its viewers.
+func (s *Server) commitPoints(x *proposal) {
+	all := map[string]*point.Point{}
+	for _, p := range s.room.Points() {
+		all[p.Name()] = p
+	}
+	var gone []*point.Point
+	for _, step := range x.points {
+		switch step.action {
+		case admin.Added:
+			all[step.now.Name] = point.New(pointOptions(step.now), s.room.Ready)
+		case admin.Removed:
+			gone = append(gone, all[step.old.Name])
+			delete(all, step.old.Name)
+		case admin.Changed:
+			all[step.now.Name].SetOptions(pointOptions(step.now))
+		}
+	}
+	s.room.SetPoints(all)
+	for _, p := range gone {
+		p.Close()
+	}
+}

@@ -1,0 +1,232 @@
+package host
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/weir-media/weir/host/internal/admin"
+	"github.com/weir-media/weir/host/internal/config"
+	"github.com/weir-media/weir/host/internal/manifest"
+	"github.com/weir-media/weir/host/internal/steer"
+)
+
+// Ports lists what is open, what steering brings, which groups are joined, and what others the server and its plugins may reach.
+func (s *Server) Ports() []admin.Port {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []admin.Port
+	for _, c := range s.config().Listeners {
+		if l := s.listeners[c.Name]; l != nil && l.isOpen() && !s.closing {
+			all = append(all, s.listenerPorts(l)...)
+		}
+	}
+	all = append(all, s.adminPorts()...)
+	for _, c := range s.config().Listeners {
+		all = append(all, upstreamPorts(c)...)
+	}
+	for _, c := range s.config().Plugins {
+		if p := s.plugins[c.Name]; p != nil && p.manifest != nil && p.off == "" {
+			all = append(all, grantPorts(c, p.manifest)...)
+		}
+	}
+	all = append(all, sourcePorts(s.config().Points)...)
+	return append(all, lookupPorts(all)...)
+}
+
+// listenerPorts are a listener's addresses: those with sockets, those that are steered to it, and its groups.
+func (s *Server) listenerPorts(l *listening) []admin.Port {
+	c := l.config
+	like := admin.Port{Direction: admin.In, Protocol: protocolOf(c), Plugin: strings.Join(s.pluginsOn(c.Name), ", "), Listener: c.Name,
+		Purpose: "players, encoders and announcements"}
+	switch {
+	case c.UDP:
+		like.Purpose = "datagrams"
+	case c.TLS.Cert != "":
+		like.Purpose += ", by TLS"
+	}
+	var all []admin.Port
+	for _, a := range l.place.dialled {
+		if isClaimed(l.place.claims, a) {
+			continue
+		}
+		p := like
+		p.Address, p.Port, p.Rung = a.Addr().String(), fmt.Sprint(a.Port()), l.place.boundBy()
+		all = append(all, p)
+	}
+	for _, claim := range l.place.claims {
+		p := like
+		p.Address, p.Port, p.Rung = prefixText(claim.Prefix), portsText(claim.First, claim.Last), string(rungSteer)
+		all = append(all, p)
+	}
+	return append(all, groupPorts(c, like, all)...)
+}
+
+// isClaimed tells whether an address that clients dial is one that steering brings.
+func isClaimed(claims []steer.Claim, a netip.AddrPort) bool {
+	return slices.ContainsFunc(claims, func(k steer.Claim) bool {
+		return k.Prefix.Addr() == a.Addr() && k.First == a.Port()
+	})
+}
+
+// boundBy names the rungs of the addresses that have sockets of their own.
+func (p *place) boundBy() string {
+	var names []string
+	for _, r := range p.rungs {
+		if r != rungSteer {
+			names = append(names, string(r))
+		}
+	}
+	return strings.Join(names, "+")
+}
+
+// groupPorts are the multicast groups that a listener joins: their datagrams, and what joins them, which has no ports.
+func groupPorts(c config.Listener, like admin.Port, open []admin.Port) (all []admin.Port) {
+	on := ""
+	if c.Datagrams.Interface != "" {
+		on = " on " + c.Datagrams.Interface
+	}
+	for _, g := range c.Datagrams.Groups {
+		for _, p := range open {
+			if a, err := netip.ParseAddr(p.Address); err != nil || a.Is4() != g.Is4() {
+				continue
+			}
+			p.Address, p.Purpose = g.String(), "datagrams of a group"+on
+			if !slices.Contains(all, p) {
+				all = append(all, p)
+			}
+		}
+		protocol := "igmp"
+		if g.Is6() {
+			protocol = "mld"
+		}
+		for _, direction := range []string{admin.In, admin.Out} {
+			p := admin.Port{Direction: direction, Protocol: protocol, Address: "*", Plugin: like.Plugin, Listener: c.Name, Purpose: "joining groups" + on}
+			if !slices.Contains(all, p) {
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+}
+
+func (s *Server) adminPorts() (all []admin.Port) {
+	if s.admin == nil {
+		return nil
+	}
+	for _, x := range []struct {
+		at      net.Addr
+		purpose string
+	}{{s.admin.Address(), "admin API"}, {s.admin.Metrics(), "metrics and health"}} {
+		a, ok := x.at.(*net.TCPAddr)
+		if !ok {
+			continue
+		}
+		to := a.AddrPort()
+		all = append(all, admin.Port{Direction: admin.In, Protocol: "tcp", Address: to.Addr().Unmap().String(), Port: fmt.Sprint(to.Port()), Purpose: x.purpose})
+	}
+	return all
+}
+
+// upstreamPorts is the web server that a listener's fallback asks.
+func upstreamPorts(c config.Listener) []admin.Port {
+	if c.Fallback.Upstream == "" || !c.Enabled {
+		return nil
+	}
+	return dialled(c.Fallback.Upstream, admin.Port{Listener: c.Name, Purpose: "upstream of the fallback"})
+}
+
+// sourcePorts are the servers that points are pulled from.
+func sourcePorts(points []config.Point) (all []admin.Port) {
+	for _, p := range points {
+		if !p.Push {
+			all = append(all, dialled(p.URL, admin.Port{Purpose: "source of point " + p.Name})...)
+		}
+	}
+	return all
+}
+
+// defaultPorts are those of URLs that name none (RFC 9110 §4.2; IANA's registry).
+var defaultPorts = map[string]string{"http": "80", "mmsh": "80", "https": "443", "rtsp": "554", "mms": "1755", "mmst": "1755", "rtmp": "1935"}
+
+// dialled is the way out to a URL's host; nothing for a URL without one.
+func dialled(text string, like admin.Port) []admin.Port {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" {
+		return nil
+	}
+	like.Direction, like.Protocol, like.Address, like.Port = admin.Out, "tcp", u.Hostname(), u.Port()
+	if u.Scheme == "udp" || u.Scheme == "rtp" || u.Scheme == "srt" {
+		like.Protocol = "udp"
+	}
+	if like.Port == "" {
+		like.Port = defaultPorts[u.Scheme]
+	}
+	if like.Port == "" {
+		return nil
+	}
+	return []admin.Port{like}
+}
+
+// grantPorts is what a plugin may open, join and reach: what it asks for and was granted.
+func grantPorts(c config.Plugin, m *manifest.Manifest) (all []admin.Port) {
+	for _, x := range []struct {
+		asks       manifest.Capability
+		granted    []config.Dial
+		directions []string
+		purpose    string
+	}{
+		{manifest.CapListen, c.Grant.Listen, []string{admin.In}, "grant: listen"},
+		{manifest.CapDial, c.Grant.Dial, []string{admin.Out}, "grant: dial"},
+		{manifest.CapGroup, c.Grant.Group, []string{admin.In, admin.Out}, "grant: group"},
+	} {
+		if !m.Asks(x.asks) {
+			continue
+		}
+		for _, d := range x.granted {
+			for _, direction := range x.directions {
+				p := admin.Port{Direction: direction, Protocol: d.Network, Address: string(d.Host), Port: portsText(d.MinPort, d.MaxPort),
+					Plugin: c.Name, Purpose: x.purpose}
+				if d.Prefix.IsValid() {
+					p.Address = prefixText(d.Prefix)
+				}
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+}
+
+// lookupPorts is the name service, if anything that may be reached has a name.
+func lookupPorts(all []admin.Port) (lookups []admin.Port) {
+	if !slices.ContainsFunc(all, func(p admin.Port) bool { return p.Direction == admin.Out && isName(p.Address) }) {
+		return nil
+	}
+	for _, protocol := range []string{"udp", "tcp"} {
+		lookups = append(lookups, admin.Port{Direction: admin.Out, Protocol: protocol, Address: "*", Port: "53", Purpose: "addresses of names"})
+	}
+	return lookups
+}
+
+func isName(address string) bool {
+	_, notAddress := netip.ParseAddr(address)
+	_, notPrefix := netip.ParsePrefix(address)
+	return address != "*" && notAddress != nil && notPrefix != nil
+}
+
+func prefixText(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
+}
+
+func portsText(first, last uint16) string {
+	if first == last {
+		return fmt.Sprint(first)
+	}
+	return fmt.Sprintf("%d-%d", first, last)
+}

@@ -1,0 +1,122 @@
+package host
+
+import (
+	"slices"
+
+	"github.com/weir-media/weir/host/internal/admin"
+	"github.com/weir-media/weir/host/internal/session"
+)
+
+// touching finds the sessions on which a proposal has an effect.
+type touching struct {
+	all     []session.Status
+	effects map[uint64]effect
+}
+
+type effect struct{ what, why string }
+
+// touched gives the sessions that the proposal touches, of all that there are.
+func (x *proposal) touched(all []session.Status) (out []admin.Touched) {
+	t := &touching{all: all, effects: map[uint64]effect{}}
+	for i := range x.plugins {
+		t.plugin(&x.plugins[i])
+	}
+	for i := range x.listeners {
+		t.listener(&x.listeners[i])
+	}
+	for i := range x.points {
+		t.point(&x.points[i])
+	}
+	for t.follow() {
+	}
+	for _, s := range all {
+		if e, ok := t.effects[s.ID]; ok {
+			out = append(out, admin.Touched{ID: s.ID, Plugin: s.Plugin, Role: string(s.Role), Peer: s.Peer, Point: s.Point, Effect: e.what, Why: e.why})
+		}
+	}
+	return out
+}
+
+// set notes an effect; an end outweighs all others, and says whether that is new.
+func (t *touching) set(id uint64, what, why string) bool {
+	old, ok := t.effects[id]
+	if ok && (old.what == what || what != admin.Ends) {
+		return false
+	}
+	t.effects[id] = effect{what, why}
+	return true
+}
+
+func (t *touching) ends(id uint64) bool { return t.effects[id].what == admin.Ends }
+
+func (t *touching) plugin(p *pluginStep) {
+	for _, s := range t.all {
+		switch {
+		case s.Plugin != p.name():
+		case p.action == admin.Removed:
+			t.set(s.ID, admin.Ends, "plugin "+s.Plugin+" is removed")
+		case p.ends:
+			t.set(s.ID, admin.Ends, "plugin "+s.Plugin+" is disabled")
+		case p.starts && p.loaded != nil:
+			t.set(s.ID, admin.Moves, "plugin "+s.Plugin+" gets a new generation")
+		}
+	}
+}
+
+func (t *touching) listener(l *listenerStep) {
+	for _, s := range t.all {
+		if s.Listener == l.name() && l.endsFlows() {
+			t.set(s.ID, admin.Ends, "listener "+s.Listener+" gets new sockets at the same address")
+		}
+	}
+}
+
+func (t *touching) point(p *pointStep) {
+	for _, s := range t.all {
+		isSource := s.Role == session.RoleSource || s.Role == session.RoleFormat
+		isFed := s.Role == session.RoleViewer || s.Role == session.RolePackager
+		switch {
+		case s.Point != p.name():
+		case p.action == admin.Removed && (isSource || isFed):
+			t.set(s.ID, admin.Ends, "point "+s.Point+" is removed")
+		case p.restarts && isSource:
+			t.set(s.ID, admin.Ends, "point "+s.Point+" gets another source")
+		}
+	}
+}
+
+// follow finds what follows of the effects so far, and tells whether there was more.
+func (t *touching) follow() (more bool) {
+	for _, s := range t.all {
+		if !t.ends(s.ID) || s.Role != session.RoleSource && s.Role != session.RoleFormat && s.Role != session.RolePackager {
+			continue // nothing follows of a viewer's end
+		}
+		for _, o := range t.all {
+			switch {
+			case s.Parent == o.ID || o.Parent == s.ID && s.ID != 0:
+				more = t.set(o.ID, admin.Ends, t.effects[s.ID].why) || more
+			case o.Point != s.Point:
+			case s.Role == session.RolePackager && (o.Role == session.RoleViewer && o.Rendition == s.Rendition || o.Role == session.RolePackager && o.From == s.Rendition):
+				more = t.set(o.ID, admin.Ends, t.effects[s.ID].why) || more
+			case s.Role == session.RoleFormat && o.Role == session.RoleViewer:
+				more = t.set(o.ID, admin.Waits, t.effects[s.ID].why) || more
+			}
+		}
+	}
+	return more
+}
+
+// settle brings the list that was foreseen in line with what has been done.
+func settle(foreseen []admin.Touched, before []session.Status, done map[uint64]effect) []admin.Touched {
+	for _, s := range before {
+		e, ok := done[s.ID]
+		i := slices.IndexFunc(foreseen, func(t admin.Touched) bool { return t.ID == s.ID })
+		switch {
+		case ok && i < 0:
+			foreseen = append(foreseen, admin.Touched{ID: s.ID, Plugin: s.Plugin, Role: string(s.Role), Peer: s.Peer, Point: s.Point, Effect: e.what, Why: e.why})
+		case ok && e.what == admin.Ends:
+			foreseen[i].Effect = e.what
+		}
+	}
+	return foreseen
+}
