@@ -11,7 +11,8 @@ import (
 )
 
 // kinds is every kind of block that the page must have.
-var kinds = []string{"sh run", "sh play", "sh decode", "sh push", "sh push-ts", "sh decode-ts", "sh test", "sh ask", "yaml check", "sh author", "yaml add", "sh ask-hello"}
+var kinds = []string{"sh run", "sh play", "sh decode", "sh push", "sh push-ts", "sh decode-ts", "sh test", "sh ask", "yaml check", "sh author", "yaml add", "sh ask-hello",
+	"ini unit weir.socket", "ini unit weir.service"}
 
 func TestReadme(t *testing.T) {
 	blocks := readBlocks(t)
@@ -81,6 +82,10 @@ func (r *reader) follow(page, t *testing.T, b block, blocks []block) {
 		r.run(t, "bin/weir check -c plugins.yaml")
 		r.serve(page, "bin/weir serve -c plugins.yaml")
 		r.allRuns(t)
+	case "ini unit weir.socket":
+		r.socketUnit(t, b)
+	case "ini unit weir.service":
+		r.serviceUnit(t, b)
 	case "sh ask-hello":
 		if out, _ := r.run(t, b.text); out != "hello, you\n" {
 			t.Errorf("%s: %q", b.text, out)
