@@ -263,18 +263,23 @@ func offers(c *config.Config, running func(plugin string) *manifest.Manifest, di
 		for _, name := range p.Listeners {
 			l, _ := c.Listener(name)
 			for _, a := range dialled(l) {
-				all = append(all, announce.Offer{Plugin: p.Name, Listener: name, Address: a, Wide: isWide(l, a), TLS: l.TLS.Cert != "", Plays: m.Plays})
+				o := announce.Offer{Plugin: p.Name, Listener: name, Address: a, TLS: l.TLS.Cert != "", Plays: m.Plays}
+				o.Wide, o.Last = stretch(l, a)
+				all = append(all, o)
 			}
 		}
 	}
 	return all
 }
 
-// isWide tells whether a stands for a whole prefix.
-func isWide(l config.Listener, a netip.AddrPort) bool {
-	return slices.ContainsFunc(l.Claims, func(k config.Claim) bool {
-		return !k.Prefix.IsSingleIP() && k.Prefix.Addr() == a.Addr() && k.First == a.Port()
-	})
+// stretch tells whether a stands for a whole prefix, and with which port its range ends.
+func stretch(l config.Listener, a netip.AddrPort) (wide bool, last uint16) {
+	for _, k := range l.Claims {
+		if k.Prefix.Addr() == a.Addr() && k.First == a.Port() {
+			return !k.Prefix.IsSingleIP(), k.Last
+		}
+	}
+	return false, 0
 }
 
 // stopTimeout is how long requests that are under way may take once a listener stops.

@@ -24,6 +24,7 @@ type Offer struct {
 	Plugin   string
 	Listener string
 	Address  netip.AddrPort // of the listener
+	Last     uint16         // the last of a range of ports that begins with Address's; 0: it is one port
 	Wide     bool           // Address stands for a prefix: only who has reached the listener knows an address of it
 	TLS      bool           // the listener speaks it: http becomes https, other schemes cannot be had there
 	Plays    []manifest.Play
@@ -74,7 +75,7 @@ func (b *Book) Endpoints(p *point.Point, authority, listener string) []Endpoint 
 			if !ok {
 				continue
 			}
-			url := scheme + "://" + at(hostFor(host, o, listener, *offers), o.Address) + "/" + escape(p.Name()) + play.Suffix
+			url := scheme + "://" + at(hostFor(host, o, listener, *offers), o.dialled(authority, listener)) + "/" + escape(p.Name()) + play.Suffix
 			all = append(all, ranked{Endpoint{o.Plugin, scheme, url, play.Rendition}, play.Rank, o.Listener != listener})
 		}
 	}
@@ -128,6 +129,20 @@ func hostOf(authority string) string {
 func notInName(c rune) bool {
 	isLetter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 	return !isLetter && c != '-' && c != '.' && c != '_'
+}
+
+// dialled is the address of an offer with, of a range, the port by which the client has
+// reached the listener.
+func (o Offer) dialled(authority, asked string) netip.AddrPort {
+	_, text, err := net.SplitHostPort(authority)
+	if err != nil || o.Last == 0 || o.Listener != asked {
+		return o.Address
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || uint16(port) < o.Address.Port() || uint16(port) > o.Last {
+		return o.Address
+	}
+	return netip.AddrPortFrom(o.Address.Addr(), uint16(port))
 }
 
 // hostFor gives the host to name for an offer: that which the client knows, unless it

@@ -59,6 +59,23 @@ func TestWide(t *testing.T) {
 	}
 }
 
+// TestRange: of a range, the port that the client has dialled.
+func TestRange(t *testing.T) {
+	var b Book
+	b.Set([]Offer{{Plugin: "http", Listener: "wide", Address: addr("127.0.0.2:20000"), Last: 20999, Plays: web[:1]}})
+	p := point.New(point.Options{Name: "live"}, nil)
+	for _, c := range []struct{ authority, asked, want string }{
+		{"127.0.0.2:20500", "wide", "http://127.0.0.2:20500/live"},
+		{"127.0.0.2:21000", "wide", "http://127.0.0.2:20000/live"},
+		{"127.0.0.2", "wide", "http://127.0.0.2:20000/live"},
+		{"127.0.0.2:20500", "web", "http://127.0.0.2:20000/live"},
+	} {
+		if got := strings.Join(urls(b.Endpoints(p, c.authority, c.asked)), " "); got != c.want {
+			t.Errorf("%+v: got %q", c, got)
+		}
+	}
+}
+
 // TestOtherAddress: who asked an address is told another listener's own address, if that
 // is bound to it alone.
 func TestOtherAddress(t *testing.T) {
