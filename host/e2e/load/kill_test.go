@@ -115,9 +115,10 @@ type process struct {
 }
 
 // start runs `weir serve` and waits for its line that begins with "ready".
-func start(t *testing.T, program, dir string) *process {
+func start(t *testing.T, program, dir string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(program, "serve", "-c", filepath.Join(dir, "plugins.yaml"), "--drain", "1s"), done: make(chan struct{})}
+	args = append([]string{"serve", "-c", filepath.Join(dir, "plugins.yaml"), "--drain", "1s"}, args...)
+	p := &process{t: t, cmd: exec.Command(program, args...), done: make(chan struct{})}
 	p.cmd.Stderr = p
 	out, err := p.cmd.StdoutPipe()
 	if err == nil {
