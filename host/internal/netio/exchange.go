@@ -161,6 +161,9 @@ func (x *Exchange) respond(status int, h http.Header, body [][]byte, closeAfter 
 				delete(to, name)
 			}
 		}
+		if x.l.retired.Load() { // net/http turns it into GOAWAY
+			to.Set("Connection", "close")
+		}
 	} else if closeAfter {
 		to.Set("Connection", "close")
 	}

@@ -78,7 +78,7 @@ func (f *front) open(base context.Context, speaks func(*http.Protocols)) *webSer
 	}
 	speaks(s.server.Protocols)
 	s.serving.Go(func() {
-		if err := s.server.Serve(s.in); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.server.Serve(s.in); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			o.Log.Error("http front ended", "listener", o.Name, "error", err)
 		}
 	})
@@ -176,6 +176,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		f.l.counts.requests.Add(1)
 		if r.RequestURI == "*" && r.Method == http.MethodOptions {
+			f.hurry(w)
 			w.Header().Set("Content-Length", "0")
 			return
 		}
@@ -205,13 +206,21 @@ const unclear = "the request's framing is ambiguous\n"
 
 func (f *front) refuse(w http.ResponseWriter) {
 	f.l.counts.badFraming.Add(1)
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(f.l.options.WriteTimeout))
+	f.hurry(w)
 	h := w.Header()
 	h.Set("Connection", "close")
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(unclear)))
 	w.WriteHeader(http.StatusBadRequest)
 	_, _ = io.WriteString(w, unclear)
+}
+
+// hurry bounds an answer that no Exchange gives, and the reading of a body that nobody
+// wants, on which net/http sets no bound.
+func (f *front) hurry(w http.ResponseWriter) {
+	rc, now := http.NewResponseController(w), time.Now()
+	_ = rc.SetWriteDeadline(now.Add(f.l.options.WriteTimeout)) // fails for a closed connection only
+	_ = rc.SetReadDeadline(now.Add(f.l.options.BodyTimeout))
 }
 
 // frontLog turns net/http's complaints about its clients into debug lines; a

@@ -39,6 +39,9 @@ func (x *Exchange) Serve(h http.Handler) {
 	if r.ProtoMajor == 1 {
 		_ = s.rc.EnableFullDuplex() // never fails for HTTP/1
 	}
+	if x.l.retired.Load() && r.Header.Get("Upgrade") == "" {
+		s.Header().Set("Connection", "close")
+	}
 	h.ServeHTTP(s, r)
 	if !s.hijacked && r.ProtoMajor == 1 { // for what net/http still writes, and reads of an unread body
 		_ = s.rc.SetWriteDeadline(time.Now().Add(s.timeout))
