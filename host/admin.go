@@ -11,7 +11,7 @@ import (
 func (s *Server) serveAdmin(from *taking) error {
 	o := admin.Options{
 		Backend:   s,
-		Exporter:  s.registry.Handler(),
+		Exporter:  s.vitals.registry.Handler(),
 		Socket:    s.config().Admin.Socket,
 		Address:   addressText(s.config().Admin.Address),
 		TokenFile: s.config().Admin.TokenFile,

@@ -73,7 +73,7 @@ func (a *aside) openListeners() error {
 }
 
 func (a *aside) openListener(c config.Listener) error {
-	l, err := a.s.openListener(c)
+	l, err := a.s.openListener(c, "then apply it again")
 	if err == nil {
 		a.listeners[c.Name] = l
 		err = l.setPatterns(a.x.tables[c.Name]) // datagrams come at once
@@ -85,10 +85,13 @@ func (a *aside) openListener(c config.Listener) error {
 }
 
 // isLate tells whether a listener is opened at the last moment: one for datagrams at an
-// address of its own, since who opens it gets its datagrams at once.
+// address that is open here, since who opens it gets its datagrams at once.
 func (a *aside) isLate(l *listenerStep) bool {
-	was := a.s.listeners[l.old.Name]
-	return was != nil && was.isOpen() && l.now.Enabled && (l.flips() || l.endsFlows())
+	if l.flips() {
+		was := a.s.listeners[l.old.Name]
+		return was != nil && was.isOpen()
+	}
+	return l.now.UDP && l.now.Enabled && len(a.own.datagramsAt(l.now.Addresses...)) > 0
 }
 
 // openLate opens or flips the listeners that are late.
@@ -98,8 +101,8 @@ func (a *aside) openLate() error {
 		if !a.isLate(&step) {
 			continue
 		}
-		was := a.s.listeners[step.old.Name]
 		if step.flips() {
+			was := a.s.listeners[step.old.Name]
 			again := *was
 			again.config = step.now
 			a.flipped = append(a.flipped, was)
@@ -109,10 +112,10 @@ func (a *aside) openLate() error {
 			a.again = append(a.again, &again)
 			continue
 		}
+		a.flipped = append(a.flipped, a.own.datagramsAt(step.now.Addresses...)...)
 		if err := a.openListener(step.now); err != nil {
 			return err
 		}
-		a.flipped = append(a.flipped, was)
 		if err := a.listeners[step.now.Name].flip(); err != nil { // it has one socket for each address so far
 			return err
 		}
@@ -329,6 +332,9 @@ func (a *aside) end(done map[uint64]effect) {
 			done[id] = effect{admin.Ends, why}
 		}
 	}
+	for _, l := range a.own.old { // first: plugins and sources may take their time
+		a.s.release(l, a)
+	}
 	for i := range a.x.plugins {
 		p := &a.x.plugins[i]
 		if p.ends && p.loaded != nil {
@@ -346,9 +352,6 @@ func (a *aside) end(done map[uint64]effect) {
 		case p.restarts:
 			note(a.s.room.EndSource(p.now.Name, "the point gets another source"), "point "+p.now.Name+" gets another source")
 		}
-	}
-	for _, l := range a.own.old {
-		a.s.release(l, a)
 	}
 }
 

@@ -299,6 +299,18 @@ func TestChangesUnderLoad(t *testing.T) {
 			}
 		}
 	}()
+	asked := make(chan struct{})
+	go func() { // whoever asks for the status must not keep a change from its end
+		defer close(asked)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				s.Status()
+			}
+		}
+	}()
 	for i := range 12 {
 		text := fixed
 		if i%2 == 0 {
@@ -315,6 +327,7 @@ func TestChangesUnderLoad(t *testing.T) {
 		}
 	}
 	close(stop)
+	<-asked
 	if err := <-done; err != nil {
 		t.Error(err)
 	}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,12 +38,7 @@ func (s *Server) config() *config.Config { return s.changes.current.Load() }
 
 // release lets a replaced listener finish what it has begun.
 func (s *Server) release(l *listening, a *aside) {
-	now := a.listeners[l.config.Name]
-	step := listenerStep{action: admin.Removed, old: l.config}
-	if now != nil {
-		step.now = now.config
-	}
-	if step.endsFlows() {
+	if slices.ContainsFunc(a.x.listeners, func(x listenerStep) bool { return x.old.Name == l.config.Name && x.endsFlows() }) || l.tcp == nil && !l.hasFlows() {
 		l.close()
 		return
 	}
@@ -59,7 +55,7 @@ func (s *Server) release(l *listening, a *aside) {
 func (l *listening) finish(ended <-chan struct{}) {
 	defer l.close()
 	if l.tcp == nil {
-		<-ended // flows end by themselves
+		l.waitForFlows(ended)
 		return
 	}
 	timer := time.NewTimer(netio.DefaultSniffTimeout) // they may not have shown yet what they speak
@@ -82,6 +78,27 @@ func (l *listening) finish(ended <-chan struct{}) {
 	case <-done:
 	}
 	<-done
+}
+
+// flowsEvery is how often a retired listener is asked for its flows. Chosen: nobody waits
+// but who wants its address again.
+const flowsEvery = 100 * time.Millisecond
+
+// waitForFlows returns when a UDP listener's flows have ended, or at ended.
+func (l *listening) waitForFlows(ended <-chan struct{}) {
+	tick := time.NewTicker(flowsEvery)
+	defer tick.Stop()
+	for l.hasFlows() {
+		select {
+		case <-ended:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (l *listening) hasFlows() bool {
+	return slices.ContainsFunc(l.udp, func(u *netio.UDPListener) bool { return u.Stats().Flows > 0 })
 }
 
 func pointOptions(c config.Point) point.Options {

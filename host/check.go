@@ -34,7 +34,7 @@ func Check(path string, environ []string) (warnings []string, err error) {
 		}
 		manifests[p.Name] = m.manifest
 	}
-	wrong, doubtful := crossCheck(c, manifests)
+	wrong, doubtful := crossCheck(c, manifests, nil)
 	for _, w := range doubtful {
 		warnings = append(warnings, w.Error())
 	}
@@ -47,7 +47,7 @@ func Check(path string, environ []string) (warnings []string, err error) {
 
 // logDoubts logs what does not fit together in the configuration that runs.
 func (s *Server) logDoubts() {
-	wrong, doubtful := crossCheck(s.config(), s.manifests())
+	wrong, doubtful := crossCheck(s.config(), s.manifests(), nil)
 	for _, p := range append(wrong, doubtful...) {
 		s.log.Warn("doubtful configuration", "problem", p.Error())
 	}
@@ -56,14 +56,16 @@ func (s *Server) logDoubts() {
 // crossCheck finds what no key shows by itself: files that listeners need, and entries
 // that do not fit together. What is wrong keeps a part from working at all; what is
 // doubtful may be meant. A plugin without a manifest, whose module cannot be read, is
-// passed over.
-func crossCheck(c *config.Config, manifests map[string]*manifest.Manifest) (wrong, doubtful config.Problems) {
+// passed over; what is wrong with a listener that is kept as it runs is doubtful only.
+func crossCheck(c *config.Config, manifests map[string]*manifest.Manifest, kept func(config.Listener) bool) (wrong, doubtful config.Problems) {
 	x := &crossing{c: c, manifests: manifests}
 	for _, l := range c.Listeners {
 		if l.Enabled {
+			x.lenient = kept != nil && kept(l)
 			x.listener(l)
 		}
 	}
+	x.lenient = false
 	for _, p := range c.Plugins {
 		if m := manifests[p.Name]; m != nil && p.Enabled {
 			x.pluginListeners(p, m)
@@ -80,9 +82,14 @@ type crossing struct {
 	c               *config.Config
 	manifests       map[string]*manifest.Manifest
 	wrong, doubtful config.Problems
+	lenient         bool // what is wrong is doubtful
 }
 
 func (x *crossing) fail(text string, key ...string) {
+	if x.lenient {
+		x.doubt(text, key...)
+		return
+	}
 	x.wrong = append(x.wrong, x.c.Problem(text, key...))
 }
 

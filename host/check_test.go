@@ -87,7 +87,7 @@ func TestCrossCheck(t *testing.T) {
 			}
 			manifests := manifestsOf()
 			manifests["more"] = manifests["push"]
-			wrong, doubtful := crossCheck(conf, manifests)
+			wrong, doubtful := crossCheck(conf, manifests, nil)
 			var got []string
 			for _, p := range wrong {
 				got = append(got, "!"+p.Error())

@@ -89,8 +89,8 @@ func (l *listenerStep) note() string {
 		return ""
 	case l.flips():
 		return "a new generation of workers gets the flows that begin from now on"
-	case l.old.UDP && l.action == admin.Changed && l.now.UDP && l.now.Enabled && l.endsFlows():
-		return "its addresses stay and its sockets are new: its flows end"
+	case l.endsFlows():
+		return "its addresses get new sockets: its flows end"
 	}
 	return stay
 }
@@ -103,14 +103,15 @@ func (l *listenerStep) flips() bool {
 	return l.action == admin.Changed && l.now.UDP && l.now.Enabled && reflect.DeepEqual(old, l.now)
 }
 
-// endsFlows tells whether the flows of a UDP listener cannot go on beside the new one,
-// whose sockets would get their datagrams.
+// endsFlows tells whether the flows of a UDP listener cannot go on beside those that
+// come, one of which has sockets that would get their datagrams.
 func (l *listenerStep) endsFlows() bool {
-	if !l.old.UDP || l.flips() {
-		return false
-	}
-	return slices.ContainsFunc(l.old.Addresses, func(a netip.AddrPort) bool {
-		return l.now.UDP && slices.ContainsFunc(l.now.Addresses, func(b netip.AddrPort) bool { return meet(a, b) })
+	return l.old.UDP && l.old.Enabled && !l.flips() && slices.ContainsFunc(l.come, func(c config.Listener) bool { return c.UDP && meetAny(l.old.Addresses, c.Addresses) })
+}
+
+func meetAny(some, others []netip.AddrPort) bool {
+	return slices.ContainsFunc(some, func(a netip.AddrPort) bool {
+		return slices.ContainsFunc(others, func(b netip.AddrPort) bool { return meet(a, b) })
 	})
 }
 

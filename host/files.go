@@ -2,10 +2,12 @@ package host
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/weir-media/weir/host/internal/session"
 	"github.com/weir-media/weir/host/sample"
@@ -19,7 +21,7 @@ const builtinFiles = "builtin/"
 func (s *Server) openFile(path string) (session.File, error) {
 	if name, ok := strings.CutPrefix(path, builtinFiles); ok {
 		if name != "demo.asf" {
-			return nil, fmt.Errorf("open %s: the binary holds builtin/demo.asf only", path)
+			return nil, fmt.Errorf("open %s: the binary holds builtin/demo.asf only: %w", path, os.ErrNotExist)
 		}
 		return memoryFile{bytes.NewReader(sample.Demo())}, nil
 	}
@@ -29,7 +31,7 @@ func (s *Server) openFile(path string) (session.File, error) {
 	}
 	st, err := f.Stat()
 	if err == nil && !st.Mode().IsRegular() {
-		err = fmt.Errorf("open %s: it is not a regular file", path)
+		err = fmt.Errorf("open %s: no regular file is there: %w", path, os.ErrNotExist)
 	}
 	if err != nil {
 		_ = f.Close()
@@ -48,7 +50,12 @@ func (s *Server) openBelow(path string) (*os.File, error) {
 	if dir == "" {
 		dir = "."
 	}
-	return os.OpenInRoot(dir, path)
+	f, err := os.OpenInRoot(dir, path)
+	var errno syscall.Errno
+	if err != nil && !errors.As(err, &errno) { // it leads out of the folder
+		return nil, fmt.Errorf("%w: %w", err, os.ErrPermission)
+	}
+	return f, err
 }
 
 type memoryFile struct{ *bytes.Reader }

@@ -52,8 +52,7 @@ type Server struct {
 	options   Options
 	changes   changes
 	log       *slog.Logger
-	started   time.Time
-	registry  *telemetry.Registry
+	vitals    vitals
 	pool      *deliver.Pool
 	room      *session.Room
 	book      announce.Book
@@ -66,6 +65,12 @@ type Server struct {
 	admin     *admin.Server
 
 	succession succession
+}
+
+// vitals are what monitoring asks of the server as a whole.
+type vitals struct {
+	started  time.Time
+	registry *telemetry.Registry
 }
 
 // Run starts a server, waits for ctx to end, and drains it.
@@ -111,7 +116,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	s := &Server{options: o, log: o.Log, started: time.Now(), registry: telemetry.NewRegistry(),
+	s := &Server{options: o, log: o.Log, vitals: vitals{started: time.Now(), registry: telemetry.NewRegistry()},
 		plugins: map[string]*loaded{}, listeners: map[string]*listening{}}
 	s.changes.current.Store(c)
 	s.changes.ended = make(chan struct{})

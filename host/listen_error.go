@@ -44,12 +44,18 @@ func (e *ListenError) Reason() string {
 // Unwrap gives the cause.
 func (e *ListenError) Unwrap() error { return e.Cause }
 
-// listenError finds out why a listener could not be opened, and what would help here and now.
-func (s *Server) listenError(c config.Listener, err error) *ListenError {
-	t := trouble{listener: c, again: "then start weir again", privileged: privilegedPorts()}
+// again is what to do once a listener of the configuration in force can be opened.
+func (s *Server) again(c config.Listener) string {
 	if on := s.pluginsOn(c.Name); len(on) > 0 {
-		t.again = "then run: weir plugin enable " + on[0]
+		return "then run: weir plugin enable " + on[0]
 	}
+	return "then start weir again"
+}
+
+// listenError finds out why a listener could not be opened, and what would help here and now; again
+// is what to do after that.
+func (s *Server) listenError(c config.Listener, err error, again string) *ListenError {
+	t := trouble{listener: c, again: again, privileged: privilegedPorts()}
 	var bind *netio.BindError
 	if errors.As(err, &bind) {
 		t.address = bind.Address

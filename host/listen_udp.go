@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/netio"
 	"github.com/weir-media/weir/host/internal/steer"
@@ -53,9 +54,10 @@ func (s *Server) listenUDP(l *listening, p *place) (*netio.UDPListener, error) {
 		if err == nil {
 			return opened, nil
 		}
-		p.udp = nil // closed by ListenUDP
+		lost := len(p.udp) > 0 // closed by ListenUDP: without them the listener would be open in part
+		p.udp = nil
 		var be *netio.BindError
-		if !errors.As(err, &be) || l.config.Steer == config.SteerOff || !steers(err) ||
+		if lost || !errors.As(err, &be) || l.config.Steer == config.SteerOff || !steers(err) ||
 			!slices.Contains(p.bind, be.Address) || !narrower(l.config, be.Address) {
 			return nil, err
 		}
@@ -95,4 +97,25 @@ func (p *place) anchorAddresses() (all []netip.AddrPort) {
 		}
 	}
 	return all
+}
+
+// datagrams sums the counters of a UDP listener.
+func (l *listening) datagrams() *admin.Datagrams {
+	sum := &admin.Datagrams{Dropped: map[string]uint64{}}
+	for _, u := range l.udp {
+		st := u.Stats()
+		sum.Spread = st.Rung
+		sum.Workers += st.Workers
+		sum.Flows += st.Flows
+		sum.Received += st.Datagrams
+		sum.Bytes += st.Bytes
+		sum.Sent += st.Sent
+		sum.Refused += st.Refusals
+		for _, why := range netio.UDPDrops() {
+			if n := st.Dropped[why]; n > 0 {
+				sum.Dropped[why.String()] += n
+			}
+		}
+	}
+	return sum
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -25,6 +26,7 @@ type listening struct {
 	udp      []*netio.UDPListener // what is bound, and what is steered
 	fallback http.Handler         // nil: what no plugin takes is not found
 	failed   *ListenError
+	accepts  bool // it has its steering, and takes connections
 }
 
 // isOpen tells whether the listener has its sockets.
@@ -74,15 +76,19 @@ func (s *Server) openListeners() {
 	s.warnUntaken()
 }
 
-// goListeners puts routes and steering in force and lets the listeners accept.
+// goListeners puts routes and steering in force and lets the listeners accept. Those that
+// did before keep what they have if steering fails for the others.
 func (s *Server) goListeners() {
 	s.setRoutes()
 	if err := s.steer(s.listeners); err != nil {
 		s.log.Error("steering not in force", "error", err)
 		for _, l := range s.listeners {
-			if l.isOpen() && len(l.place.claims) > 0 {
-				l.fail(s.listenError(l.config, err))
+			if l.isOpen() && len(l.place.claims) > 0 && !l.accepts {
+				l.fail(s.listenError(l.config, err, s.again(l.config)))
 			}
+		}
+		if err := s.steer(s.listeners); err != nil {
+			s.log.Error("steering is not as it was", "error", err)
 		}
 	}
 	for _, l := range s.listeners {
@@ -95,7 +101,7 @@ func (s *Server) tryListener(c config.Listener) *listening {
 	if !c.Enabled {
 		return &listening{config: c, front: s.front(c.Name)}
 	}
-	l, err := s.openListener(c)
+	l, err := s.openListener(c, s.again(c))
 	if err != nil {
 		s.log.Error("listener failed", "listener", c.Name, "code", l.failed.Code.String(), "error", l.failed.Reason(), "remedy", l.failed.Remedy)
 		return l
@@ -115,11 +121,12 @@ func (s *Server) front(name string) *session.Front {
 
 // openListener opens all that a listener needs, aside from what runs: nothing is
 // accepted and nothing steered before accept and steer. On an error, which is a
-// *ListenError, the listener that it gives is failed.
-func (s *Server) openListener(c config.Listener) (*listening, error) {
+// *ListenError with what to do again after it is mended, the listener that it gives is
+// failed.
+func (s *Server) openListener(c config.Listener, again string) (*listening, error) {
 	l := &listening{config: c, front: s.front(c.Name)}
 	if err := s.openSockets(l); err != nil {
-		l.failed = s.listenError(c, err)
+		l.failed = s.listenError(c, err, again)
 		return l, l.failed
 	}
 	return l, nil
@@ -167,6 +174,7 @@ func (s *Server) fallback(c config.Fallback) (http.Handler, error) {
 
 // accept lets an open listener take connections; datagrams come from the beginning.
 func (l *listening) accept() {
+	l.accepts = l.isOpen()
 	if l.tcp != nil {
 		l.tcp.Accept()
 	}
@@ -179,21 +187,22 @@ func (l *listening) fail(err *ListenError) {
 	l.failed = err
 }
 
-// reopen tries a plugin's failed listeners again.
+// reopen tries a plugin's failed listeners again; those that open are used, whatever
+// becomes of the others.
 func (s *Server) reopen(p *loaded) error {
 	for _, name := range p.config.Listeners {
-		l := s.listeners[name]
-		if l == nil || !l.config.Enabled || l.isOpen() {
-			continue
-		}
-		l = s.tryListener(l.config)
-		s.listeners[name] = l
-		if l.failed != nil {
-			return l.failed
+		if l := s.listeners[name]; l != nil && l.config.Enabled && !l.isOpen() {
+			s.listeners[name] = s.tryListener(l.config)
 		}
 	}
 	s.goListeners()
-	return nil
+	var failed []error
+	for _, name := range p.config.Listeners {
+		if l := s.listeners[name]; l != nil && l.failed != nil {
+			failed = append(failed, l.failed)
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // setRoutes puts the routes in force and tells the announcements.

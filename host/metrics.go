@@ -26,7 +26,7 @@ var (
 
 // metrics registers what the host counts and gives the part that sessions add to.
 func (s *Server) metrics() session.Metrics {
-	r := s.registry
+	r := s.vitals.registry
 	r.CounterFunc(telemetry.DeliverBytes, func() float64 { return float64(s.pool.Stats().Bytes) })
 	r.CounterFunc(telemetry.DeliverSends, func() float64 { return float64(s.pool.Stats().Sends) })
 	r.CountersFunc(telemetry.DeliverDropped, func(add telemetry.Add) {

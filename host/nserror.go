@@ -16,7 +16,7 @@ func (s *Server) judge(st *admin.Plugin, is session.State) {
 	switch is.Phase {
 	case session.Running:
 		s.judgeRunning(st)
-	case session.Failed:
+	case session.Failed, session.Quarantined:
 		st.Code = nserr.PluginErrorReported.String()
 	case session.Draining:
 		st.Code = nserr.NoNewConnections.String()

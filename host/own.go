@@ -62,15 +62,19 @@ func (o *ownSockets) TakeUDP(_ string, a netip.AddrPort) ([]*net.UDPConn, bool) 
 	return []*net.UDPConn{conn.(*net.UDPConn)}, true
 }
 
-func (o *ownSockets) hasDatagrams(a netip.AddrPort) bool {
+func (o *ownSockets) hasDatagrams(a netip.AddrPort) bool { return len(o.datagramsAt(a)) > 0 }
+
+// datagramsAt gives the UDP listeners with sockets at any of these addresses.
+func (o *ownSockets) datagramsAt(addresses ...netip.AddrPort) (all []*listening) {
 	for _, l := range o.old {
 		for _, u := range l.udp {
-			if slices.ContainsFunc(u.Sockets(), func(group []*net.UDPConn) bool { return meet(udpAddressOf(group[0]), a) }) {
-				return true
+			if slices.ContainsFunc(u.Sockets(), func(group []*net.UDPConn) bool { return meetAny([]netip.AddrPort{udpAddressOf(group[0])}, addresses) }) {
+				all = append(all, l)
+				break
 			}
 		}
 	}
-	return false
+	return all
 }
 
 // network names the protocol with the address's family.
@@ -115,7 +119,9 @@ func bindBeside(a netip.AddrPort, others []*net.TCPListener) (*net.TCPListener, 
 	if err != nil {
 		return nil, false
 	}
-	return ln.(*net.TCPListener), true
+	bound := ln.(*net.TCPListener)
+	_ = reuse(bound, 0) // it was for the moment of binding
+	return bound, true
 }
 
 func reuse(s *net.TCPListener, on int) error {

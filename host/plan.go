@@ -29,6 +29,7 @@ type proposal struct {
 type listenerStep struct {
 	action   string // admin.Added …
 	old, now config.Listener
+	come     []config.Listener // all that are opened with it
 }
 
 // pluginStep is a plugin that is added, removed or changed.
@@ -54,6 +55,12 @@ type pointStep struct {
 	restarts bool // the source is another
 }
 
+// isKept tells whether a listener stays as it is.
+func (x *proposal) isKept(l config.Listener) bool {
+	was, ok := x.old.Listener(l.Name)
+	return ok && reflect.DeepEqual(was, l)
+}
+
 // propose judges a configuration and tells how it differs from the one in force.
 func (s *Server) propose(now *config.Config) (*proposal, error) {
 	x := &proposal{old: s.config(), now: now, modules: map[string]module{}}
@@ -70,7 +77,7 @@ func (s *Server) propose(now *config.Config) (*proposal, error) {
 		}
 	}
 	manifests := x.manifests(s)
-	wrong, doubtful := crossCheck(now, manifests)
+	wrong, doubtful := crossCheck(now, manifests, x.isKept)
 	for _, w := range doubtful {
 		x.warnings = append(x.warnings, w.Error())
 	}
@@ -149,9 +156,18 @@ func pair[T any](old, now []T, name func(T) string, f func(action string, old, n
 func (x *proposal) compareListeners() {
 	pair(x.old.Listeners, x.now.Listeners, func(l config.Listener) string { return l.Name }, func(action string, old, now config.Listener) {
 		if !reflect.DeepEqual(old, now) {
-			x.listeners = append(x.listeners, listenerStep{action, old, now})
+			x.listeners = append(x.listeners, listenerStep{action: action, old: old, now: now})
 		}
 	})
+	var come []config.Listener
+	for _, step := range x.listeners {
+		if step.action != admin.Removed && step.now.Enabled && !step.flips() {
+			come = append(come, step.now)
+		}
+	}
+	for i := range x.listeners {
+		x.listeners[i].come = come
+	}
 }
 
 func (x *proposal) comparePoints() {

@@ -111,18 +111,18 @@ func grant(c config.Grant, m *manifest.Manifest) session.Grant {
 	if m.Asks(manifest.CapRead) {
 		g.Read = c.Read.Match
 	}
-	if m.Asks(manifest.CapDial) {
-		g.Dial = func(network, host string, to netip.AddrPort) bool { return allows(c.Dial, network, host, to) }
+	if m.Asks(manifest.CapListen) {
+		g.Listen = func(at netip.AddrPort) bool { return allows(c.Listen, at) }
 	}
 	if m.Asks(manifest.CapGroup) {
-		g.Group = func(group netip.AddrPort) bool { return allows(c.Group, "udp", "", group) }
+		g.Group = func(group netip.AddrPort) bool { return allows(c.Group, group) }
 	}
 	g.Documents = c.Documents && m.Asks(manifest.CapDocuments)
 	return g
 }
 
-func allows(grants []config.Dial, network, host string, to netip.AddrPort) bool {
-	return slices.ContainsFunc(grants, func(d config.Dial) bool { return d.Allows(network, host, to) })
+func allows(grants []config.Dial, at netip.AddrPort) bool {
+	return slices.ContainsFunc(grants, func(d config.Dial) bool { return d.Allows("udp", "", at) })
 }
 
 // loadPlugins makes the runner of each plugin and starts those that are enabled. Only

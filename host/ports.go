@@ -99,16 +99,23 @@ func groupPorts(c config.Listener, like admin.Port, open []admin.Port) (all []ad
 				all = append(all, p)
 			}
 		}
-		protocol := "igmp"
-		if g.Is6() {
-			protocol = "mld"
-		}
-		for _, direction := range []string{admin.In, admin.Out} {
-			p := admin.Port{Direction: direction, Protocol: protocol, Address: "*", Plugin: like.Plugin, Listener: c.Name, Purpose: "joining groups" + on}
+		for _, p := range joinPorts(g, admin.Port{Plugin: like.Plugin, Listener: c.Name, Purpose: "joining groups" + on}) {
 			if !slices.Contains(all, p) {
 				all = append(all, p)
 			}
 		}
+	}
+	return all
+}
+
+// joinPorts is what joins a group.
+func joinPorts(group netip.Addr, like admin.Port) (all []admin.Port) {
+	like.Protocol, like.Address, like.Port = "igmp", "*", ""
+	if group.Is6() {
+		like.Protocol = "mld"
+	}
+	for _, like.Direction = range []string{admin.In, admin.Out} {
+		all = append(all, like)
 	}
 	return all
 }
@@ -152,14 +159,19 @@ func sourcePorts(points []config.Point) (all []admin.Port) {
 // defaultPorts are those of URLs that name none (RFC 9110 §4.2; IANA's registry).
 var defaultPorts = map[string]string{"http": "80", "mmsh": "80", "https": "443", "rtsp": "554", "mms": "1755", "mmst": "1755", "rtmp": "1935"}
 
-// dialled is the way out to a URL's host; nothing for a URL without one.
+// dialled is the way out to a URL's host, or in from there; nothing for a URL without one.
 func dialled(text string, like admin.Port) []admin.Port {
 	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" {
+	switch {
+	case err != nil:
+		return nil
+	case u.Scheme == "udp" || u.Scheme == "rtp":
+		return received(u, like)
+	case u.Hostname() == "":
 		return nil
 	}
 	like.Direction, like.Protocol, like.Address, like.Port = admin.Out, "tcp", u.Hostname(), u.Port()
-	if u.Scheme == "udp" || u.Scheme == "rtp" || u.Scheme == "srt" {
+	if u.Scheme == "srt" {
 		like.Protocol = "udp"
 	}
 	if like.Port == "" {
@@ -169,6 +181,24 @@ func dialled(text string, like admin.Port) []admin.Port {
 		return nil
 	}
 	return []admin.Port{like}
+}
+
+// received is what comes in by a udp: URL, which names a group or an address of this computer (spec.md §6.17).
+func received(u *url.URL, like admin.Port) []admin.Port {
+	host := u.Hostname()
+	if host == "" {
+		host = "0.0.0.0"
+	}
+	a, err := netip.ParseAddr(host)
+	if err != nil || u.Port() == "" {
+		return nil
+	}
+	like.Direction, like.Protocol, like.Address, like.Port = admin.In, "udp", a.String(), u.Port()
+	all := []admin.Port{like}
+	if a.IsMulticast() {
+		all = append(all, joinPorts(a, like)...)
+	}
+	return all
 }
 
 // grantPorts is what a plugin may open, join and reach: what it asks for and was granted.

@@ -57,19 +57,20 @@ func TestPortsThatAreReached(t *testing.T) {
 		return d
 	}
 	asks := &manifest.Manifest{Capabilities: []manifest.Capability{manifest.CapDial, manifest.CapListen, manifest.CapGroup}}
-	c := config.Plugin{Name: "pull", Grant: config.Grant{Dial: []config.Dial{dial("tcp:10.0.0.0/8:1-65535"), dial("tcp:*.example.com:443")},
+	c := config.Plugin{Name: "pull", Grant: config.Grant{Dial: []config.Dial{dial("tcp:10.0.0.0/8:1-65535"), dial("tcp:*.example.com:443"), dial("udp:127.0.0.1:6000")},
 		Listen: []config.Dial{dial("udp:127.0.0.1:5000")}, Group: []config.Dial{dial("udp:239.0.0.0/8:26000")}}}
 	got := lines(grantPorts(c, asks))
-	want := []string{"in udp 127.0.0.1 5000 ", "out tcp 10.0.0.0/8 1-65535 ", "out tcp *.example.com 443 ", "in udp 239.0.0.0/8 26000 ", "out udp 239.0.0.0/8 26000 "}
+	want := []string{"in udp 127.0.0.1 5000 ", "out tcp 10.0.0.0/8 1-65535 ", "out tcp *.example.com 443 ", "out udp 127.0.0.1 6000 ", "in udp 239.0.0.0/8 26000 ", "out udp 239.0.0.0/8 26000 "}
 	if !slices.Equal(got, want) {
 		t.Errorf("grants: %q\nwant %q", got, want)
 	}
 	if all := grantPorts(c, &manifest.Manifest{}); all != nil {
 		t.Errorf("what no manifest asks is open: %q", lines(all))
 	}
-	all := sourcePorts([]config.Point{{Name: "a", Push: true}, {Name: "b", URL: "file:x.asf"}, {Name: "c", URL: "http://encoder:8080"}, {Name: "d", URL: "mms://192.0.2.1/x"}})
+	all := sourcePorts([]config.Point{{Name: "a", Push: true}, {Name: "b", URL: "file:x.asf"}, {Name: "c", URL: "http://encoder:8080"}, {Name: "d", URL: "mms://192.0.2.1/x"},
+		{Name: "e", URL: "udp://192.0.2.9@239.192.7.7:5000?interface=eth0"}, {Name: "f", URL: "rtp://@:5001"}})
 	all = append(all, upstreamPorts(config.Listener{Enabled: true, Fallback: config.Fallback{Upstream: "http://127.0.0.1:8000"}})...)
-	want = []string{"out tcp encoder 8080 ", "out tcp 192.0.2.1 1755 ", "out tcp 127.0.0.1 8000 "}
+	want = []string{"out tcp encoder 8080 ", "out tcp 192.0.2.1 1755 ", "in udp 239.192.7.7 5000 ", "in igmp *  ", "out igmp *  ", "in udp 0.0.0.0 5001 ", "out tcp 127.0.0.1 8000 "}
 	if got := lines(all); !slices.Equal(got, want) {
 		t.Errorf("sources and upstreams: %q\nwant %q", got, want)
 	}

@@ -29,7 +29,11 @@ func (s *Server) change(p admin.Proposal, apply bool) (admin.Plan, error) {
 	if err != nil {
 		return admin.Plan{}, refused(err)
 	}
-	return s.changeTo(c, apply)
+	plan, err := s.changeTo(c, apply)
+	if err != nil && apply {
+		s.log.Error("configuration refused; nothing has changed", "config", file, "error", err)
+	}
+	return plan, err
 }
 
 // changeTo plans or applies a configuration. Server.changes.mu is held.
@@ -47,7 +51,6 @@ func (s *Server) changeTo(c *config.Config, apply bool) (admin.Plan, error) {
 		return admin.Plan{}, refused(errors.New("another server is taking over from this one; apply the configuration there"))
 	}
 	if plan.Sessions, err = s.apply(x); err != nil {
-		s.log.Error("configuration refused; nothing has changed", "config", c.File, "error", err)
 		return admin.Plan{}, refused(err)
 	}
 	plan.Applied = true

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -122,6 +123,11 @@ plugins:
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, port := range []int{p[1], p[0]} { // where nobody has sent, the port is free at once
+		if _, err = s.Apply(yaml(port, "")); err != nil {
+			t.Fatal(err)
+		}
+	}
 	from := sender(p[0])
 	send := func(conn net.Conn) { _, _ = conn.Write(stream) } // what is lost is sent again
 	hosttest.Eventually(t, "a flow", func() bool { send(from); return len(flows(s)) == 1 })
@@ -159,4 +165,11 @@ plugins:
 	}
 	other := sender(p[1])
 	hosttest.Eventually(t, "a flow at the new port", func() bool { send(other); return len(flows(s)) == 2 })
+	third := slices.Max(flows(s))
+
+	renamed := strings.NewReplacer("  in: ", "  other: ", "[in]", "[other]").Replace(yaml(p[1], ", flow: {bytes: 1}"))
+	if plan, err = s.Apply(renamed); err != nil || !slices.ContainsFunc(plan.Sessions, func(x hosttest.Touched) bool { return x.ID == third && x.Effect == "ends" }) {
+		t.Errorf("name: %+v, %v", plan, err)
+	}
+	hosttest.Eventually(t, "a flow at the listener of another name", func() bool { send(other); return slices.Max(append(flows(s), 0)) > third })
 }

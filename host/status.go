@@ -13,6 +13,7 @@ import (
 	"github.com/weir-media/weir/host/internal/netio"
 	"github.com/weir-media/weir/host/internal/plugin"
 	"github.com/weir-media/weir/host/internal/point"
+	"github.com/weir-media/weir/host/internal/session"
 	"github.com/weir-media/weir/host/internal/stream"
 )
 
@@ -20,7 +21,7 @@ const stateOpen = admin.ListenerOpen
 
 // Status describes the whole server.
 func (s *Server) Status() admin.Status {
-	st := admin.Status{Version: s.options.Version, Started: s.started, Config: s.config().File, Limits: admin.Measure(),
+	st := admin.Status{Version: s.options.Version, Started: s.vitals.started, Config: s.config().File, Limits: admin.Measure(),
 		Listeners: s.listenerList(), Plugins: s.pluginList(), Points: s.pointList(), Deliver: s.delivered(), Steer: s.steered(), Takeover: s.takenOver(), Notes: s.notes()}
 	return st
 }
@@ -57,6 +58,7 @@ func (s *Server) listenerStatus(l *listening) admin.Listener {
 		st.Rung = l.place.rung()
 		st.Addresses, st.Steered = l.place.where()
 		if l.tcp == nil {
+			st.Datagrams = l.datagrams()
 			return st
 		}
 		counts := l.tcp.Stats()
@@ -93,19 +95,22 @@ func (s *Server) pluginsOn(listener string) []string {
 }
 
 func (s *Server) pluginList() []admin.Plugin {
+	runners := map[string]session.PluginStatus{}
+	for _, r := range s.room.Runners() { // before the lock, which a change takes while runners wait for it
+		runners[r.Name()] = r.Status()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []admin.Plugin
 	for _, c := range s.config().Plugins {
-		if p := s.plugins[c.Name]; p != nil {
-			all = append(all, s.pluginStatus(p))
+		if r, ok := runners[c.Name]; ok && s.plugins[c.Name] != nil {
+			all = append(all, s.pluginStatus(s.plugins[c.Name], r))
 		}
 	}
 	return all
 }
 
-func (s *Server) pluginStatus(p *loaded) admin.Plugin {
-	r := p.runner.Status()
+func (s *Server) pluginStatus(p *loaded, r session.PluginStatus) admin.Plugin {
 	st := admin.Plugin{Name: r.Name, State: string(r.State.Phase), Reason: r.State.Reason, Generation: r.Generation, Hash: r.Hash,
 		Listeners: p.config.Listeners, Sessions: r.Sessions,
 		Work: admin.Work{Calls: r.Calls, Events: r.Events, SlowCalls: r.Slow, Refused: r.Refused, Faults: r.Faults, BusySeconds: r.Busy.Seconds()}}

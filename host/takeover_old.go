@@ -132,6 +132,12 @@ func (y *yielding) step(f *handover.Frame) error {
 // new one does not want as they are.
 func (y *yielding) commit(keeps handover.Group) error {
 	s := y.s
+	if !s.changes.mu.TryLock() { // an apply holds plugins at its gate, and they could not be asked
+		y.l.send(handover.Refuse, handover.Text{Text: "the configuration of the old server is being changed; try again"})
+		return nil
+	}
+	defer s.changes.mu.Unlock()
+	flows := y.l.flowFeeds() // asks plugins, so before the lock
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	y.s.succession.mu.Lock()
@@ -144,7 +150,6 @@ func (y *yielding) commit(keeps handover.Group) error {
 		}
 	}
 	y.committed, s.closing = true, true
-	flows := y.l.flowFeeds()
 	for _, l := range s.listeners {
 		switch {
 		case l.isSteered(): // until the new server has put its sockets in the table

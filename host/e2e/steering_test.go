@@ -33,7 +33,7 @@ plugins:
   push: {module: ./push.wasm, listeners: [web, plain, wide], grant: {publish: ["*"]}}
   asf: {module: ./asf.wasm}
   mpegts: {module: ./mpegts.wasm}
-  udp: {module: ./udp.wasm, listeners: [media, groups], grant: {publish: ["*"], group: ["239.0.0.0/8:1-65535"], dial: ["udp:239.0.0.0/8:1-65535"]},
+  udp: {module: ./udp.wasm, listeners: [media, groups], grant: {publish: ["*"], group: ["239.0.0.0/8:1-65535"]},
     config: {points: {"20000": first, "20999": last, "5000": group}}}
   file: {module: ./file.wasm, grant: {publish: ["*"], read: ["builtin/*"]}}
   wmsp: {module: ./wmsp.wasm, listeners: [web, plain, wide], grant: {attach: ["*"]}}

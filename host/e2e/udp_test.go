@@ -18,7 +18,7 @@ listeners:
   web: {address: "127.0.0.1:0"}
   in: {protocol: udp, address: "127.0.0.1:0"}
 plugins:
-  udp: {module: "builtin:udp", listeners: [in], grant: {publish: ["*"], group: ["239.192.7.0/24:*"], dial: ["udp:127.0.0.1:*"]}, config: {points: {"*": live}}}
+  udp: {module: "builtin:udp", listeners: [in], grant: {publish: ["*"], group: ["239.192.7.0/24:*"], listen: ["udp:127.0.0.1:*"]}, config: {points: {"*": live}}}
   mpegts: {module: "builtin:mpegts"}
   http: {module: "builtin:http", listeners: [web], grant: {attach: ["*"]}}
 points:

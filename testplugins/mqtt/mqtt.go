@@ -14,12 +14,16 @@ const (
 	keepAlive = 1         // the timer's id
 	maxTopics = 8         // subscriptions of one session; chosen: half of the points that a session may watch
 	prefix    = "points/" // of all topics
+
+	connectTime = 5 * time.Second // for CONNECT to come whole; chosen: less than the host gives
 )
 
 func newPlugin() *sdk.Plugin { return sdk.New(nil, event) }
 
 func event(s *state, e abi.Record, v *sdk.Verdicts) error {
 	switch e := e.(type) {
+	case *abi.ConnOpen:
+		v.SetTimer(keepAlive, int64(connectTime))
 	case *abi.Data:
 		return s.data(e, v)
 	case *abi.Point:
@@ -27,7 +31,7 @@ func event(s *state, e abi.Record, v *sdk.Verdicts) error {
 	case *abi.Refused:
 		s.refused(e, v)
 	case *abi.Timer:
-		// 3.1.2.10: nothing came for one and a half times the Keep Alive
+		// 3.1.2.10: nothing came for one and a half times the Keep Alive; or no CONNECT (3.1.4)
 		v.Close(0, abi.CloseNow, "the client is silent")
 	case *abi.Stop:
 		v.Close(0, abi.CloseFlush, string(e.Text))
@@ -128,6 +132,9 @@ func (s *state) connect(body []byte, v *sdk.Verdicts) (over bool, err error) {
 		return true, nil
 	}
 	s.connected, s.keepSeconds = true, c.keepSeconds
+	if s.keepSeconds == 0 {
+		v.SetTimer(keepAlive, 0) // the mechanism is off (3.1.2.10)
+	}
 	return false, nil
 }
 

@@ -29,8 +29,9 @@ func newServe() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the server",
 		Long: "Serve runs the server until it gets SIGTERM or SIGINT; then it drains: nobody joins, and viewers may finish.\n" +
-			"A second signal ends it at once. With --takeover it takes over from the server that runs with the same configuration: its listening sockets and\n" +
-			"the sources that encoders push; viewers stay with the old process, which ends when they have left. SIGHUP applies the configuration as it is then, modules included. It prints each listener, point and plugin, then a line that begins with \"ready\".\n" +
+			"A second signal ends it at once. SIGHUP applies the configuration as it is then, modules included. With --takeover it takes over\n" +
+			"from the server that runs with the same configuration: its listening sockets and the sources that encoders push; viewers stay\n" +
+			"with the old process, which ends when they have left. It prints each listener, point and plugin, then a line that begins with \"ready\".\n" +
 			"Its log goes to the standard error. Without -c it runs ./" + configFile + " if there is one, else a built-in demo.",
 		Example: "  weir serve -c plugins.yaml --drain 30s",
 		Args:    cobra.NoArgs,

@@ -77,6 +77,10 @@ func writeListeners(w io.Writer, all []admin.Listener) {
 			writeNote(w, "listener "+l.Name+" failed", strings.TrimSpace(l.Code+" "+l.Reason))
 			writeNote(w, "  to mend it", l.Remedy)
 		}
+		if d := l.Datagrams; d != nil {
+			writeNote(w, "listener "+l.Name, fmt.Sprintf("%s in %s, %s spread over %s by %s%s", count(d.Received, "datagram"), size(d.Bytes),
+				count(d.Flows, "flow"), count(d.Workers, "worker"), d.Spread, counts("; dropped: ", d.Dropped)))
+		}
 		if refused := refusals(l.Outcomes); refused != "" {
 			writeNote(w, "listener "+l.Name, refused)
 		}

@@ -42,6 +42,16 @@ func listenSocket(path string) (net.Listener, error) {
 	return ln, nil
 }
 
+// Probe is an error if a server answers at a socket file. A path without one, or without the right to ask, is none.
+func Probe(path string) error {
+	conn, err := net.DialTimeout("unix", path, dialTimeout)
+	if err != nil {
+		return nil //nolint:nilerr // nobody answers
+	}
+	conn.Close()
+	return fmt.Errorf("open admin socket %s: %w; stop it, take its place (weir serve --takeover), or set admin.socket to another path", path, ErrInUse)
+}
+
 // removeOrphan removes the socket file of a dead server. That one is refused a connection, which a living server is not, tells them apart.
 func removeOrphan(path string) error {
 	found, err := os.Lstat(path)
@@ -56,7 +66,7 @@ func removeOrphan(path string) error {
 	conn, err := net.DialTimeout("unix", path, dialTimeout)
 	if err == nil {
 		conn.Close()
-		return fmt.Errorf("%w; stop it, or set admin.socket to another path", ErrInUse)
+		return fmt.Errorf("%w; stop it, take its place (weir serve --takeover), or set admin.socket to another path", ErrInUse)
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("a socket is there, and whether a server still uses it is unknown: %w", err)

@@ -17,11 +17,11 @@ type Status struct {
 	Notes     []Note     `json:"notes,omitempty"`
 }
 
-// Takeover is what the process still has that this one has taken over from.
+// Takeover is what the process still has that this one has taken over from, and what those before it have.
 type Takeover struct {
 	FromPID        int `json:"from_pid"`
-	ViewersLeft    int `json:"viewers_left_there"`
-	SourcesRelayed int `json:"sources_relayed"` // their encoders are still connected there
+	ViewersLeft    int `json:"viewers_left_there"` // of all processes before this one
+	SourcesRelayed int `json:"sources_relayed"`    // their encoders are still connected there
 }
 
 // Note is something about the server as a whole that an operator should know.
@@ -52,9 +52,22 @@ type Listener struct {
 	Holder    string            `json:"holder,omitempty"` // the program that has the address: "nginx (pid 123)"
 	Remedy    string            `json:"remedy,omitempty"` // what the operator can do, one line
 	Plugins   []string          `json:"plugins"`
-	Accepted  uint64            `json:"accepted"` // connections
-	Requests  uint64            `json:"requests"` // HTTP
-	Outcomes  map[string]uint64 `json:"outcomes"` // connections by netio.Outcome, and bad_framing (requests) and evicted (undecided or idle ones, for newcomers); those of 0 are left out
+	Accepted  uint64            `json:"accepted"`            // connections
+	Requests  uint64            `json:"requests"`            // HTTP
+	Outcomes  map[string]uint64 `json:"outcomes"`            // connections by netio.Outcome, and bad_framing (requests) and evicted (undecided or idle ones, for newcomers); those of 0 are left out
+	Datagrams *Datagrams        `json:"datagrams,omitempty"` // of a UDP listener that is open
+}
+
+// Datagrams is what a UDP listener does now, and what it has counted since it opened.
+type Datagrams struct {
+	Spread   string            `json:"spread"` // how they are spread over the workers: ebpf, cbpf, hash, one
+	Workers  int               `json:"workers"`
+	Flows    int               `json:"flows"` // open
+	Received uint64            `json:"received"`
+	Bytes    uint64            `json:"bytes"` // of payload
+	Sent     uint64            `json:"sent"`
+	Refused  uint64            `json:"refused"` // flows, by their plugin
+	Dropped  map[string]uint64 `json:"dropped"` // datagrams, by reason; those of 0 are left out
 }
 
 // Steer counts what the kernel's steering program does.

@@ -64,7 +64,8 @@ func (b *Book) Endpoints(p *point.Point, authority, listener string) []Endpoint 
 	}
 	var all []ranked
 	for _, o := range *offers {
-		if o.Wide && (o.Listener != listener || host == "") {
+		name, reachable := o.host(host, listener, *offers)
+		if !reachable || o.Wide && (o.Listener != listener || host == "") {
 			continue
 		}
 		for _, play := range o.Plays {
@@ -75,7 +76,7 @@ func (b *Book) Endpoints(p *point.Point, authority, listener string) []Endpoint 
 			if !ok {
 				continue
 			}
-			url := scheme + "://" + at(hostFor(host, o, listener, *offers), o.dialled(authority, listener)) + "/" + escape(p.Name()) + play.Suffix
+			url := scheme + "://" + at(name, o.dialled(authority, listener)) + "/" + escape(p.Name()) + play.Suffix
 			all = append(all, ranked{Endpoint{o.Plugin, scheme, url, play.Rendition}, play.Rank, o.Listener != listener})
 		}
 	}
@@ -145,17 +146,36 @@ func (o Offer) dialled(authority, asked string) netip.AddrPort {
 	return netip.AddrPortFrom(o.Address.Addr(), uint16(port))
 }
 
-// hostFor gives the host to name for an offer: that which the client knows, unless it
-// is an address and the offer is on another listener, bound to another address alone.
-func hostFor(host string, o Offer, asked string, all []Offer) string {
+// host gives the host to name for an offer, empty for the offer's own address; false:
+// the client cannot reach it. host is what the client called the server.
+func (o Offer) host(host, asked string, all []Offer) (string, bool) {
 	own := o.Address.Addr()
-	if a, err := netip.ParseAddr(host); err != nil || o.Listener == asked || own.IsUnspecified() || own == a.Unmap() {
-		return host
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case host == "":
+		return "", true
+	case err != nil: // a name may stand for any address, but of loopback only if the client came by it
+		return host, o.Listener == asked || !own.IsLoopback() || host == "localhost"
 	}
-	if slices.ContainsFunc(all, func(x Offer) bool { return x.Listener == asked && x.Address.Addr() == own }) {
-		return host // the client's address is translated on its way, for this listener too
+	switch ip = ip.Unmap(); {
+	case o.Wide || own.IsUnspecified():
+		return host, ip.Is4() == own.Is4()
+	case own == ip || isTranslated(ip, o, asked, all):
+		return host, true
 	}
-	return ""
+	return "", !own.IsLoopback() || ip.IsLoopback()
+}
+
+// isTranslated tells whether the address that a client knows is changed on its way into
+// that of an offer: none is bound to it, and the offer's belongs to the listener that
+// the client has reached.
+func isTranslated(ip netip.Addr, o Offer, asked string, all []Offer) bool {
+	isOurs := func(x Offer) bool {
+		a := x.Address.Addr()
+		return a == ip || x.Listener == asked && (x.Wide || a.IsUnspecified()) && a.Is4() == ip.Is4()
+	}
+	isReached := func(x Offer) bool { return x.Listener == asked && x.Address.Addr() == o.Address.Addr() }
+	return o.Address.Addr().Is4() == ip.Is4() && slices.ContainsFunc(all, isReached) && !slices.ContainsFunc(all, isOurs)
 }
 
 // at writes the host with the listener's port, which a URL needs unless it is the

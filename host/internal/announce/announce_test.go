@@ -85,11 +85,17 @@ func TestOtherAddress(t *testing.T) {
 		{"127.0.0.2", "127.0.0.2:80", "0.0.0.0:8090", "http://127.0.0.2:8090/live"},
 		{"203.0.113.5", "192.0.2.1:80", "192.0.2.1:8090", "http://203.0.113.5:8090/live"}, // translated
 		{"tv.example", "192.0.2.1:80", "192.0.2.2:8090", "http://tv.example:8090/live"},
+		{"192.0.2.1", "0.0.0.0:80", "127.0.0.1:8090", ""}, // loopback is for those who came by it
+		{"tv.example", "0.0.0.0:80", "127.0.0.1:8090", ""},
+		{"localhost", "0.0.0.0:80", "127.0.0.1:8090", "http://localhost:8090/live"},
+		{"127.0.0.2", "127.0.0.2:80", "[::1]:8090", "http://[::1]:8090/live"},
+		{"192.0.2.1", "0.0.0.0:80", "[::]:8090", ""}, // another family
+		{"192.0.2.1", "0.0.0.0:80", "192.0.2.2:8090", "http://192.0.2.2:8090/live"},
 	} {
 		var b Book
 		b.Set([]Offer{{Plugin: "http", Listener: "web", Address: addr(c.asked), Plays: one}, {Plugin: "http", Listener: "alt", Address: addr(c.other), Plays: one}})
 		got := urls(b.Endpoints(point.New(point.Options{Name: "live"}, nil), c.authority, "web"))
-		if len(got) != 2 || got[1] != c.want {
+		if other := strings.Join(got[min(1, len(got)):], " "); len(got) == 0 || other != c.want {
 			t.Errorf("%+v: got %q", c, got)
 		}
 	}

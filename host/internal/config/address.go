@@ -41,6 +41,8 @@ func (l *loader) place(to *Listener, a at) {
 		port.fail("stands beside ports; keep one of them")
 	case addresses.present() && (port.present() || several.present()):
 		l.cross(to, addresses, addresses.prefixes(), a.ports())
+	case addresses.present():
+		addresses.fail("stand without a port; add port: PORT, or ports: [PORT, \"FIRST-LAST\", …]")
 	default:
 		a.fail("has no address; %s", form)
 	}
@@ -122,12 +124,17 @@ func (a at) prefix() (p netip.Prefix, ok bool) {
 	return p, false
 }
 
-// bindable reports a multicast group, which nobody can dial.
+// bindable reports an address that nobody can bind or dial as it stands: a multicast group, or a link-local one without its interface.
 func (a at) bindable(addr netip.Addr) bool {
 	if addr.IsMulticast() {
 		a.fail("%v is a multicast group; write it under groups of a listener with protocol: udp", addr)
+		return false
 	}
-	return !addr.IsMulticast()
+	if addr.Is6() && addr.IsLinkLocalUnicast() && addr.Zone() == "" {
+		a.fail("%v is a link-local address, which each interface has of its own; write address: \"[%v%%eth0]:PORT\" with the interface's name", addr, addr)
+		return false
+	}
+	return true
 }
 
 // ports reads port or ports of a listener.

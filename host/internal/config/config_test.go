@@ -136,7 +136,7 @@ var problemCases = []struct{ name, text, want string }{
 	{"admin token alone", "admin: {token_file: x}", "admin.token_file: stands without address"},
 	{"admin long", "admin: {socket: " + strings.Repeat("a", 108) + "}", "cannot be a socket's path; write one of 1 to 107 bytes"},
 	{"listener none", "listeners:\n  web: {}", "plugins.yaml:2: listeners.web: has no address; write address"},
-	{"listener no port", "listeners: {web: {addresses: [127.0.0.1]}}", "listeners.web: has no address"},
+	{"listener no port", "listeners: {web: {addresses: [127.0.0.1]}}", "listeners.web.addresses: stand without a port"},
 	{"listener both", "listeners: {web: {address: ':1', port: 2}}", "listeners.web.address: stands beside addresses, port or ports"},
 	{"listener name", "listeners: {Web: {address: ':1'}}", `listeners.Web: "Web" is not a name; write a lower-case letter`},
 	{"address text", "listeners: {web: {address: 8080}}", `listeners.web.address: "8080" is not ADDRESS:PORT; write for example`},

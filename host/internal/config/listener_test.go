@@ -88,6 +88,7 @@ var listenerProblems = []struct{ listener, want string }{
 	{"{addresses: ['224.0.0.0/8'], port: 80}", "x.addresses.0: \"224.0.0.0/8\" is multicast, which is never steered"},
 	{"{address: '239.1.1.1:80', protocol: udp}", "x.address: 239.1.1.1 is a multicast group; write it under groups"},
 	{"{addresses: ['fe80::1%eth0'], port: 80}", `has a zone, which only address: "[fe80::1%eth0]:PORT" can have`},
+	{"{address: '[fe80::1]:80'}", "is a link-local address"},
 	{"{addresses: ['10.0.0.0/8'], port: 80, steer: off}", "x.steer: is off, but no socket can be bound to a prefix or a range of ports (10.0.0.0/8:80): only steering gives them"},
 	{"{addresses: [127.0.0.1], ports: ['1-2'], steer: false}", "x.steer: is off"},
 	{"{address: ':1', steer: always}", `x.steer: "always" is unknown; write auto`},
@@ -159,7 +160,7 @@ func TestOverlaps(t *testing.T) {
 		{"{addresses: [127.0.0.1, 0.0.0.0], port: 80}", "{address: ':81'}", "listeners.a: 0.0.0.0:80 is already taken by listeners.a (127.0.0.1:80)"},
 		{"{address: ':80', enabled: false}", "{address: ':80'}", ""},
 		{"{addresses: ['2001:db8::/32'], port: 80}", "{address: '[::]:80'}", ""},
-		{"{address: '[fe80::1%lo]:80'}", "{address: '[fe80::1]:80'}", "is already taken"},
+		{"{address: '[fe80::1%lo]:80'}", "{address: '[fe80::1%lo]:80'}", "is already taken"},
 	} {
 		_, err := parse("listeners:\n  a: " + c.a + "\n  b: " + c.b + "\n")
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {

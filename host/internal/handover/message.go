@@ -14,6 +14,13 @@ type Greeting struct {
 	PID      int      `json:"pid"`
 	Release  string   `json:"release"` // of weir
 	Points   []string `json:"points"`  // to which encoders push
+	Failed   Failures `json:"failed"`
+}
+
+// Failures are what does not work in a process, by name. The zero value has none.
+type Failures struct {
+	Listeners []string `json:"listeners,omitempty"`
+	Plugins   []string `json:"plugins,omitempty"` // those that are switched off too
 }
 
 const protocol = "weir take-over"
@@ -57,11 +64,11 @@ type Source struct {
 	Sources   uint64 `json:"sources"` // how many have fed the point
 }
 
-// Tally is what the old process still has.
+// Tally is what the old process still has, and what those before it have that it relays for.
 type Tally struct {
 	Moved   int `json:"moved"`
-	Relayed int `json:"relayed"`
-	Viewers int `json:"viewers"`
+	Relayed int `json:"relayed"` // sources whose packets come from the old process
+	Viewers int `json:"viewers"` // of all processes before this one
 }
 
 // Marshal gives a message as a frame's body.

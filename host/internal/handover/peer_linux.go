@@ -5,19 +5,19 @@ import (
 	"syscall"
 )
 
-func peerUID(sock *net.UnixConn) (uid int, err error) {
+func peerOf(sock *net.UnixConn) (p peer, err error) {
 	raw, err := sock.SyscallConn()
 	if err != nil {
-		return 0, err
+		return p, err
 	}
 	controlErr := raw.Control(func(fd uintptr) {
 		var cred *syscall.Ucred
 		if cred, err = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED); err == nil {
-			uid = int(cred.Uid)
+			p = peer{pid: int(cred.Pid), uid: int(cred.Uid)}
 		}
 	})
 	if controlErr != nil {
-		return 0, controlErr
+		return p, controlErr
 	}
-	return uid, err
+	return p, err
 }

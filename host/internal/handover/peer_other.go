@@ -7,6 +7,6 @@ import (
 	"net"
 )
 
-func peerUID(*net.UnixConn) (int, error) {
-	return 0, errors.New("this system does not tell")
+func peerOf(*net.UnixConn) (peer, error) {
+	return peer{}, errors.New("this system does not tell")
 }

@@ -71,6 +71,8 @@ func Dial(path string) (*Conn, error) {
 	switch {
 	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNREFUSED):
 		return nil, fmt.Errorf("take-over connection: %w at %s", ErrNobody, path)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("take-over connection: %s: %w; %s", path, err, runAs(ownerOf(path)))
 	case err != nil:
 		return nil, fmt.Errorf("take-over connection: %s: %w", path, err)
 	}
@@ -83,12 +85,48 @@ func Dial(path string) (*Conn, error) {
 
 // CheckPeer refuses a peer that is another user's process; root's is welcome.
 func CheckPeer(sock *net.UnixConn) error {
-	uid, err := peerUID(sock)
+	p, err := peerOf(sock)
 	if err != nil {
 		return fmt.Errorf("take-over connection: whose is the other side: %w", err)
 	}
-	if uid != 0 && uid != os.Geteuid() {
-		return fmt.Errorf("take-over connection: the other side is of user %d, this one of %d", uid, os.Geteuid())
+	if p.uid != 0 && p.uid != os.Geteuid() {
+		return fmt.Errorf("take-over connection: the other side is of user %d, this one of %d; %s", p.uid, os.Geteuid(), runAs(p.uid))
 	}
 	return nil
+}
+
+// peer is the process at the other end of a socket.
+type peer struct{ pid, uid int }
+
+// unknown is a user whom nothing tells.
+const unknown = -1
+
+func ownerOf(path string) int {
+	st, err := os.Stat(path)
+	if err != nil {
+		return unknown
+	}
+	if s, ok := st.Sys().(*syscall.Stat_t); ok {
+		return int(s.Uid)
+	}
+	return unknown
+}
+
+// runAs says what helps where two processes are of different users.
+func runAs(uid int) string {
+	as := "as the user whose server runs"
+	if uid != unknown {
+		as = fmt.Sprintf("as user %d, whose server runs", uid)
+	}
+	return "run the command " + as + ". For a systemd unit with DynamicUser=, systemctl reload applies a configuration; a take-over is started from the unit itself, not by root"
+}
+
+// Stranger says in words for the log who is at the other side, if that process will not take over from this one because it is of another user; nil if it
+// is of the same.
+func (c *Conn) Stranger() error {
+	p, err := peerOf(c.sock)
+	if err != nil || p.uid == os.Geteuid() {
+		return nil
+	}
+	return fmt.Errorf("process %d of user %d cannot take over from this one, which is of user %d; %s", p.pid, p.uid, os.Geteuid(), runAs(os.Geteuid()))
 }

@@ -34,16 +34,22 @@ func (l *Listener) acceptLoop(s *net.TCPListener) {
 			return
 		default:
 		}
-		l.counts.acceptErrors.Add(1)
-		l.options.Log.Warn("accept failed", "listener", l.options.Name, "pause", pause, "error", err)
-		timer := time.NewTimer(pause)
+		wait := minAcceptPause
+		if !exhausted(err) || queued(s) {
+			l.counts.acceptErrors.Add(1)
+			if exhausted(err) && l.makeRoom() {
+				continue
+			}
+			l.options.Log.Warn("accept failed", "listener", l.options.Name, "pause", pause, "error", err)
+			wait, pause = pause, min(2*pause, maxAcceptPause)
+		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-l.stopped:
 			timer.Stop()
 			return
 		case <-timer.C:
 		}
-		pause = min(2*pause, maxAcceptPause)
 	}
 }
 

@@ -188,6 +188,9 @@ func (g *groupArrivals) arrived(r *udpReader, batch []arrival) {
 	r.run.deliver(batch)
 }
 
+// unread is not counted: the flow's Lost tells what the kernel dropped meanwhile.
+func (g *groupArrivals) unread(unix.Errno) {}
+
 func (g *groupArrivals) failed(error) { g.flow.finish(FlowFailed) }
 
 // join makes the listener a member of its groups: a socket for each group and

@@ -47,7 +47,7 @@ func (l *Listener) handshake(in *sniffed) (*tls.Conn, Outcome) {
 			l.sayGoodbye(in, in.tcp, plainOnTLS)
 		}
 		return nil, OutcomePlain
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case in.evicted.Load(), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, l.undecided(in, err)
 	}
 	l.options.Log.Debug("tls handshake failed", "listener", l.options.Name, "peer", in.tcp.RemoteAddr(), "error", err)

@@ -99,6 +99,7 @@ type Listener struct {
 	startOnce sync.Once
 	retired   atomic.Bool
 	busy      atomic.Int64 // connections that are no handler's
+	crowded   sync.Once    // said that connections make room
 }
 
 // Listen binds all addresses or none and begins to accept. A failure to bind

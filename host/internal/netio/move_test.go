@@ -89,7 +89,32 @@ func TestPackRefuses(t *testing.T) {
 
 // TestRetiredAnswersOnce: a listener that has retired serves connections that it has; each answer is the connection's last.
 func TestRetiredAnswersOnce(t *testing.T) {
-	l := listen(t, &funcs{exchange: func(x *Exchange) { _ = x.Respond(http.StatusOK, nil, [][]byte{[]byte("hello")}, false) }})
+	hello := func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "hello") }
+	for name, h := range map[string]*funcs{"serve": served(hello), "respond": {exchange: func(x *Exchange) {
+		_ = x.Respond(http.StatusOK, nil, [][]byte{[]byte("hello")}, false)
+	}}} {
+		t.Run(name, func(t *testing.T) { retiredAnswersOnce(t, h) })
+		t.Run(name+" 2", func(t *testing.T) {
+			l := listen(t, h, withTLS(t))
+			client, base := client2(t, l)
+			for range 2 {
+				a, err := client.Get(base)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err = io.ReadAll(a.Body); err != nil || a.ProtoMajor != 2 {
+					t.Error(a.Proto, err)
+				}
+				a.Body.Close()
+				l.Retire(false)
+			}
+			eventually(t, "no connection is there", func() bool { return l.Busy() == 0 })
+		})
+	}
+}
+
+func retiredAnswersOnce(t *testing.T, h *funcs) {
+	l := listen(t, h)
 	silent, kept := dial(t, l), dial(t, l)
 	const request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 	kept.say(request)

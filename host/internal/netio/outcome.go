@@ -18,7 +18,7 @@ const (
 	OutcomeRTSP                      // an RTSP request that no pattern takes
 	OutcomeTimeout                   // undecided at the end of SniffTimeout
 	OutcomePeerClosed                // closed by the peer while undecided
-	OutcomeBusy                      // the oldest of more than maxSniffing undecided connections
+	OutcomeBusy                      // the oldest undecided one, when there were more than maxSniffing or no descriptors left
 	OutcomeClosing                   // the listener closed first
 	outcomes
 )
@@ -49,11 +49,11 @@ func Outcomes() []Outcome {
 // a listener that has seen nothing.
 type Stats struct {
 	Accepted       uint64           // connections
-	AcceptErrors   uint64           // failed accepts, each followed by a pause
+	AcceptErrors   uint64           // failed accepts, each followed by a pause or an eviction
 	Requests       uint64           // HTTP requests given to the Handler
 	WriteOverflows uint64           // Conns closed by TryWrite
 	BadFraming     uint64           // requests refused, since their end could be read in two ways
-	Evicted        uint64           // HTTP connections closed, oldest first, since too many waited for a request
+	Evicted        uint64           // connections closed, oldest first: HTTP's since too many waited for a request, undecided ones too where descriptors ran out
 	Sniffed        [outcomes]uint64 // connections, indexed by Outcome
 }
 

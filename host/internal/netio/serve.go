@@ -43,6 +43,8 @@ func (x *Exchange) Serve(h http.Handler) {
 		s.Header().Set("Connection", "close")
 	}
 	h.ServeHTTP(s, r)
+	s.over.Store(true)
+	s.endBroken()
 	if !s.hijacked && r.ProtoMajor == 1 { // for what net/http still writes, and reads of an unread body
 		_ = s.rc.SetWriteDeadline(time.Now().Add(s.timeout))
 		_ = s.rc.SetReadDeadline(time.Now().Add(s.bodyTimeout))
@@ -57,6 +59,7 @@ type serving struct {
 	timeout, bodyTimeout time.Duration
 	hijacked             bool
 	broken               atomic.Bool // the body ended early: what follows cannot be a request
+	over                 atomic.Bool // the handler has returned
 }
 
 // Unwrap is for http.ResponseController.
@@ -71,15 +74,22 @@ func (s *serving) within(write func() error) error {
 	return err
 }
 
-// WriteHeader ends a connection with a broken body.
-func (s *serving) WriteHeader(status int) {
+// endBroken has the answer be the last on a connection with a broken body, unless its
+// head is on its way.
+func (s *serving) endBroken() {
 	if s.broken.Load() {
 		s.Header().Set("Connection", "close")
 	}
+}
+
+// WriteHeader is http.ResponseWriter's.
+func (s *serving) WriteHeader(status int) {
+	s.endBroken()
 	s.ResponseWriter.WriteHeader(status)
 }
 
 func (s *serving) Write(b []byte) (n int, err error) {
+	s.endBroken()
 	err = s.within(func() (err error) {
 		n, err = s.ResponseWriter.Write(b)
 		return err
@@ -149,18 +159,44 @@ func (c *steadyConn) CloseWrite() error {
 }
 
 // servedBody is a request's body whose sender must not fall silent. The deadline is lifted
-// after each read: it would also end the watch for the peer's leaving, or the stream.
+// after each read: it would also end the watch for the peer's leaving, or the stream. It
+// stays after an error, and while the body is closed, since net/http then reads the rest.
 type servedBody struct {
 	io.ReadCloser
-	s *serving
+	s       *serving
+	closing atomic.Bool
 }
 
 func (b *servedBody) Read(p []byte) (int, error) {
-	_ = b.s.rc.SetReadDeadline(time.Now().Add(b.s.bodyTimeout))
+	b.limit()
 	n, err := b.ReadCloser.Read(p)
-	_ = b.s.rc.SetReadDeadline(time.Time{})
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.s.broken.Store(true)
+		return n, err
 	}
+	b.lift()
 	return n, err
+}
+
+// Close may come while another goroutine reads, and after the handler has returned.
+func (b *servedBody) Close() error {
+	b.closing.Store(true)
+	if !b.s.broken.Load() {
+		b.limit()
+	}
+	err := b.ReadCloser.Close()
+	b.closing.Store(false)
+	if !b.s.broken.Load() {
+		b.lift()
+	}
+	return err
+}
+
+func (b *servedBody) limit() { _ = b.s.rc.SetReadDeadline(time.Now().Add(b.s.bodyTimeout)) }
+
+func (b *servedBody) lift() {
+	_ = b.s.rc.SetReadDeadline(time.Time{})
+	if b.closing.Load() || b.s.over.Load() { // since the call began
+		b.limit()
+	}
 }

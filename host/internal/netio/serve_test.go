@@ -116,3 +116,38 @@ func TestServeSilentUpload(t *testing.T) {
 		t.Errorf("%s, close %v", r.Status, r.Close)
 	}
 }
+
+// TestServeClosesSilentBody: what net/http still wants of a body that the handler closes does not hold the request.
+func TestServeClosesSilentBody(t *testing.T) {
+	l := listen(t, served(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		r.Body.Close()
+	}), func(o *Options) { o.BodyTimeout = 20 * time.Millisecond })
+	p := dial(t, l)
+	p.say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\na")
+	if r, _ := p.answer("POST"); !r.Close {
+		t.Errorf("%s, and the connection stays", r.Status)
+	}
+	if _, err := p.ended(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestServeLateAnswer: a body that was read and closed sets no bound on the answer.
+func TestServeLateAnswer(t *testing.T) {
+	const timeout = 20 * time.Millisecond
+	l := listen(t, served(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		r.Body.Close()
+		select {
+		case <-r.Context().Done():
+			t.Error("the pause ended the request")
+		case <-time.After(5 * timeout):
+		}
+	}), func(o *Options) { o.BodyTimeout = timeout })
+	p := dial(t, l)
+	p.say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc")
+	if r, _ := p.answer("POST"); r.StatusCode != 200 {
+		t.Error(r.Status)
+	}
+}

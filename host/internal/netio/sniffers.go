@@ -23,6 +23,7 @@ type sniffers struct {
 // sniffed is a connection under judgement. Its goroutine alone reads and writes it.
 type sniffed struct {
 	tcp     *net.TCPConn
+	since   time.Time
 	evicted atomic.Bool // it had to make room
 	place   *list.Element
 }
@@ -42,11 +43,22 @@ func (s *sniffers) enter(c *net.TCPConn, timeout time.Duration) *sniffed {
 		s.forget(old)
 		old.tcp.SetDeadline(aLongTimeAgo)
 	}
-	in := &sniffed{tcp: c}
+	in := &sniffed{tcp: c, since: time.Now()}
 	in.place = s.order.PushBack(in)
 	s.wg.Add(1)
-	c.SetDeadline(time.Now().Add(timeout))
+	c.SetDeadline(in.since.Add(timeout))
 	return in
+}
+
+// oldest gives who has been there longest, and since when; or nil, and now.
+func (s *sniffers) oldest() (*sniffed, time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.order.Front(); e != nil {
+		in := e.Value.(*sniffed)
+		return in, in.since
+	}
+	return nil, time.Now()
 }
 
 // extend gives another timeout to a connection that has got somewhere.
@@ -56,6 +68,18 @@ func (s *sniffers) extend(in *sniffed, timeout time.Duration) {
 	if in.place != nil && !s.stopped {
 		in.tcp.SetDeadline(time.Now().Add(timeout))
 	}
+}
+
+// evict takes out one that must go; false if it has left already.
+func (s *sniffers) evict(in *sniffed) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in.place == nil {
+		return false
+	}
+	in.evicted.Store(true)
+	s.forget(in)
+	return true
 }
 
 // leave ends the hold over a connection: stop has no power over it any more.

@@ -41,6 +41,7 @@ func (a *udpAddress) open(bind netip.AddrPort, inherited []*net.UDPConn) error {
 		s.anchor = a.anchor
 		s.retiring.Store(true)
 		stale = append(stale, a.begin(s))
+		a.set(slices.Clip(stale), nil, nil, "") // which Close closes
 	}
 	if a.anchor == nil {
 		s, err := bindUDP(bind, nil)
@@ -293,6 +294,7 @@ func (l *UDPListener) tick(now int64) {
 	for _, f := range l.table.idle(now - int64(l.options.IdleTimeout)) {
 		f.finish(FlowIdle)
 	}
+	l.replies.tick(now)
 	l.change.Lock()
 	defer l.change.Unlock()
 	if l.closed {

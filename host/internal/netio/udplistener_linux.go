@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // UDPListener is a set of addresses with one table of the flows that reach
@@ -30,6 +32,8 @@ type UDPListener struct {
 	closed  bool          // under change
 	stopped chan struct{} // closed by Close
 	ticking chan struct{} // closed by tickLoop's end
+
+	unreadable sync.Map // of unix.Errno: the kinds of failed reads so far
 }
 
 func (o UDPOptions) withDefaults() UDPOptions {
@@ -205,6 +209,14 @@ func (l *UDPListener) welcome(by *udpSocket, a *arrival, now int64) UDPDrop {
 	}
 	a.flow = f
 	return 0
+}
+
+// unread counts a failed read.
+func (l *UDPListener) unread(errno unix.Errno) {
+	l.counts.readErrors.Add(1)
+	if _, known := l.unreadable.LoadOrStore(errno, true); !known {
+		l.options.Log.Warn("reading datagrams failed, and goes on", "listener", l.options.Name, "pause", retryAfterError, "error", errno)
+	}
 }
 
 // failed tells of a reader that cannot go on.

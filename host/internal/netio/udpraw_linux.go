@@ -2,7 +2,11 @@ package netio
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"net"
+	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,35 +23,63 @@ const maxPayload = 1<<16 - 1 - header4 - headerUDP
 // rawHops is the time to live of replies by raw sockets: RFC 1700's default.
 const rawHops = 64
 
-// rawSender sends UDP datagrams with any source. It is used under a lock.
+// rawSender sends UDP datagrams with any source.
 type rawSender struct {
-	fd     int
 	v6     bool
+	mu     sync.Mutex
+	fd     int // -1 once closed
 	packet []byte
 }
 
+// rawSender gives the one of a family. That it is not allowed is found out once.
 func (r *replies) rawSender(v6 bool) (*rawSender, error) {
 	family, which := unix.AF_INET, 0
 	if v6 {
 		family, which = unix.AF_INET6, 1
 	}
-	if s := r.raw[which]; s != nil {
-		return s, nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.closed:
+		return nil, net.ErrClosed
+	case r.raw[which] != nil:
+		return r.raw[which], nil
+	case r.denied[which] != nil:
+		return nil, r.denied[which]
 	}
-	// IPPROTO_RAW: the packets begin with their IP header, and none are received (raw(7)).
-	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_RAW)
+	fd, err := rawSocket(family)
 	if err != nil {
-		return nil, fmt.Errorf("raw socket (needs CAP_NET_RAW): %w", err)
+		err = fmt.Errorf("raw socket (needs CAP_NET_RAW): %w", err)
+		if errors.Is(err, os.ErrPermission) {
+			r.denied[which] = err
+		}
+		return nil, err
 	}
 	r.raw[which] = &rawSender{fd: fd, v6: v6}
 	return r.raw[which], nil
 }
 
-func (s *rawSender) close() { unix.Close(s.fd) }
+// rawSocket is a variable for tests, which have no other way to be refused.
+var rawSocket = func(family int) (int, error) {
+	// IPPROTO_RAW: the packets begin with their IP header, and none are received (raw(7)).
+	return unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_RAW)
+}
+
+func (s *rawSender) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	unix.Close(s.fd)
+	s.fd = -1
+}
 
 func (s *rawSender) send(id *flowID, b []byte) error {
 	if len(b) > maxPayload {
 		return unix.EMSGSIZE
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd < 0 {
+		return net.ErrClosed
 	}
 	var to unix.Sockaddr
 	if s.v6 {

@@ -49,12 +49,14 @@ type messages struct {
 // arrivals takes batches; they are valid during the call.
 type arrivals interface {
 	arrived(r *udpReader, batch []arrival)
+	// unread tells of a read that failed, after which the reader goes on.
+	unread(errno unix.Errno)
 	// failed tells of the reader's end by an error.
 	failed(err error)
 }
 
 func newUDPReader(s *udpSocket, sink arrivals, key FlowKey) *udpReader {
-	r := &udpReader{socket: s, sink: sink, key: key, done: make(chan struct{})}
+	r := &udpReader{socket: s, sink: sink, key: key, done: make(chan struct{}), drops: s.dropped()}
 	r.run.init()
 	m := &r.in
 	m.buffers = make([]byte, batchDatagrams*datagramBytes)
@@ -95,6 +97,7 @@ func (r *udpReader) turn() error {
 	}
 	r.hand()
 	if r.in.errno != 0 {
+		r.sink.unread(r.in.errno)
 		<-time.After(retryAfterError)
 	}
 	return nil
@@ -187,8 +190,10 @@ func (r *udpReader) options(a *arrival, b []byte) {
 			a.segment = int(*(*int32)(unsafe.Pointer(&data[0])))
 		case c.Level == unix.SOL_SOCKET && c.Type == unix.SO_RXQ_OVFL && len(data) >= 4:
 			drops := *(*uint32)(unsafe.Pointer(&data[0]))
-			r.lost += uint64(drops - r.drops)
-			r.drops = drops
+			if more := int32(drops - r.drops); more > 0 { // of an inherited socket what waited is older than its count
+				r.lost += uint64(more)
+				r.drops = drops
+			}
 		}
 		b = b[min(unix.CmsgSpace(len(data)), len(b)):]
 	}

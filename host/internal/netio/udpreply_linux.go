@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,14 +16,21 @@ import (
 // a listener holds a socket for; the one longest unused makes room: chosen.
 const maxReplySockets = 256
 
+// replyIdle is after how long a reply socket is closed that nobody used: until
+// then no other server can bind its address and port. Chosen, below the time for
+// which a restarting server tries.
+const replyIdle = 3 * time.Second
+
 // replies send from addresses and ports that no socket of the listener is bound
-// to: by a socket bound for that alone; or, where another server holds the
-// port, by a raw one, which needs CAP_NET_RAW.
+// to: by a raw socket, which needs CAP_NET_RAW and holds no port; or by one bound
+// for that alone, for a while.
 type replies struct {
-	mu     sync.Mutex
+	mu     sync.Mutex // not held while a datagram is sent
 	from   map[netip.AddrPort]*replySocket
 	uses   uint64
+	now    int64         // on the listener's clock, as of the last tick
 	raw    [2]*rawSender // of IPv4 and IPv6
+	denied [2]error      // why there is no raw one, and will be none
 	closed bool
 }
 
@@ -32,32 +40,65 @@ type replySocket struct {
 	socket *udpSocket
 	cause  error // why not
 	used   uint64
+	last   int64 // replies.now when it was used, or could not be bound
 }
 
 func (r *replies) send(id *flowID, b []byte) error {
+	raw, cause := r.rawSender(!netip.AddrFrom16(id.local).Is4In6())
+	if cause == nil {
+		cause = raw.send(id, b)
+		if !errors.Is(cause, unix.EMSGSIZE) || len(b) > maxPayload {
+			return cause
+		}
+		// Longer than the way's packets: only a bound socket makes fragments (raw(7)).
+	}
+	if errors.Is(cause, net.ErrClosed) {
+		return cause
+	}
 	local := netip.AddrPortFrom(netip.AddrFrom16(id.local).Unmap(), id.localPort)
 	if local.Addr().IsLinkLocalUnicast() && local.Addr().Is6() && id.scope != 0 {
 		local = netip.AddrPortFrom(local.Addr().WithZone(zone(id.scope)), id.localPort)
 	}
+	socket, err := r.bound(local)
+	if err != nil {
+		return errors.Join(err, cause)
+	}
+	return socket.sender.send(id, b)
+}
+
+// bound gives the socket of an address and port.
+func (r *replies) bound(local netip.AddrPort) (*udpSocket, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return net.ErrClosed
+		return nil, net.ErrClosed
 	}
 	s := r.from[local]
 	if s == nil {
 		s = r.open(local)
+		s.last = r.now
 	}
 	r.uses++
 	s.used = r.uses
-	if s.socket != nil {
-		return s.socket.sender.send(id, b)
+	if s.socket == nil {
+		return nil, s.cause
 	}
-	raw, err := r.rawSender(!local.Addr().Is4())
-	if err != nil {
-		return errors.Join(s.cause, err)
+	s.last = r.now
+	return s.socket, nil
+}
+
+// tick gives back the ports that nobody has used for a while, and tries those
+// anew that could not be had.
+func (r *replies) tick(now int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now = now
+	for a, s := range r.from {
+		if now-s.last >= int64(replyIdle) {
+			delete(r.from, a)
+			s.close()
+		}
 	}
-	return raw.send(id, b)
 }
 
 // open binds a socket to local, which never receives.

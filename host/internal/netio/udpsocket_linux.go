@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -99,6 +100,18 @@ func (s *udpSocket) buffer(bytes int) {
 	if setInt(s.raw, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, bytes) != nil {
 		setInt(s.raw, unix.SOL_SOCKET, unix.SO_RCVBUF, bytes) //nolint:errcheck // then it stays as the system has it
 	}
+}
+
+// dropped is how many datagrams the kernel has dropped so far, for another process too if
+// the socket is inherited; 0 if it does not tell (kernels before 4.12).
+func (s *udpSocket) dropped() uint32 {
+	const drops, all = 8, 9 // SK_MEMINFO_DROPS, SK_MEMINFO_VARS (linux/sock_diag.h)
+	var info [all]uint32
+	size := uint32(unsafe.Sizeof(info))
+	s.raw.Control(func(fd uintptr) { //nolint:errcheck // a closed socket tells when it is read
+		unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0) //nolint:errcheck // likewise
+	})
+	return info[drops]
 }
 
 // gather lets the kernel hand over datagrams of one sender in one piece, where

@@ -51,13 +51,14 @@ type UDPStats struct {
 	Moved      uint64 // flows whose datagrams came to another worker than before
 	Sent       uint64 // datagrams
 	SendErrors uint64
+	ReadErrors uint64           // failed reads, each followed by a pause; the first of each kind is logged
 	Ended      [flowEnds]uint64 // flows, indexed by FlowEnd
 	Dropped    [udpDrops]uint64 // datagrams, indexed by UDPDrop
 }
 
 // udpCounters are the live values behind UDPStats.
 type udpCounters struct {
-	datagrams, bytes, opened, refusals, moved, sent, sendErrors atomic.Uint64
+	datagrams, bytes, opened, refusals, moved, sent, sendErrors, readErrors atomic.Uint64
 
 	ended   [flowEnds]atomic.Uint64
 	dropped [udpDrops]atomic.Uint64
@@ -72,6 +73,7 @@ func (c *udpCounters) snapshot() UDPStats {
 		Moved:      c.moved.Load(),
 		Sent:       c.sent.Load(),
 		SendErrors: c.sendErrors.Load(),
+		ReadErrors: c.readErrors.Load(),
 	}
 	for i := range c.ended {
 		s.Ended[i] = c.ended[i].Load()

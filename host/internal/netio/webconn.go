@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 )
 
 // webConn is a connection on its way through the HTTP/1 server: it gives the bytes that
@@ -71,9 +72,15 @@ const maxWaiting = 8192
 // zero value is ready.
 type waiting struct {
 	mu     sync.Mutex
-	order  list.List // of net.Conn
+	order  list.List // of waiter
 	limit  int       // maxWaiting, but in tests
 	places map[net.Conn]*list.Element
+}
+
+// waiter is a connection that waits, and since when.
+type waiter struct {
+	conn  net.Conn
+	since time.Time
 }
 
 // enter notes that c waits, and gives the connection that must go for it, or nil.
@@ -87,11 +94,26 @@ func (w *waiting) enter(c net.Conn) (evicted net.Conn) {
 		return nil
 	}
 	if w.order.Len() >= cmp.Or(w.limit, maxWaiting) {
-		evicted = w.order.Remove(w.order.Front()).(net.Conn)
-		delete(w.places, evicted)
+		evicted = w.pop()
 	}
-	w.places[c] = w.order.PushBack(c)
+	w.places[c] = w.order.PushBack(waiter{c, time.Now()})
 	return evicted
+}
+
+func (w *waiting) pop() net.Conn {
+	c := w.order.Remove(w.order.Front()).(waiter).conn
+	delete(w.places, c)
+	return c
+}
+
+// evict takes out the longest waiting, if it has waited since before that time.
+func (w *waiting) evict(before time.Time) net.Conn {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e := w.order.Front(); e == nil || !e.Value.(waiter).since.Before(before) {
+		return nil
+	}
+	return w.pop()
 }
 
 func (w *waiting) leave(c net.Conn) {

@@ -62,7 +62,7 @@ func TestViewersOutliveBackoff(t *testing.T) {
 		t.Errorf("the guilty got %d", code)
 	}
 	runner.do(func() { runner.ensureInstance() })
-	if st := runner.State(); st.Phase != Failed {
+	if st := runner.State(); st.Phase != Quarantined || st.Until.IsZero() {
 		t.Fatalf("%+v", st)
 	}
 	if code, _ := ask(t, unanswered); code != 503 {

@@ -67,7 +67,11 @@ func (b *batch) commitInput(raw abi.Raw) {
 	switch raw.Op {
 	case abi.OpConsume:
 		_ = b.decode(raw, &rec.consume)
-		s.conn(rec.consume.Conn).in.consume(rec.consume.Offset)
+		c := s.conn(rec.consume.Conn)
+		c.in.consume(rec.consume.Offset)
+		if rec.consume.Offset > 0 {
+			c.greet(s.r)
+		}
 		if p := s.links.parent; p != nil {
 			p.markReady() // it may have waited for room
 		}
@@ -94,6 +98,7 @@ func (b *batch) commitWrite(raw abi.Raw) {
 		return
 	}
 	c := s.conn(b.rec.write.Conn)
+	c.greet(s.r)
 	if err := c.net.TryWrite(out); err != nil {
 		s.r.log.Info("write failed", "session", s.id, "peer", s.name, "error", err)
 		s.r.end(s, "write_overflow")

@@ -3,8 +3,10 @@ package session
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -88,8 +90,11 @@ func parseFlowURL(s string) (o netio.GroupOptions, err error) {
 	if o.Group, err = netip.ParseAddrPort(host); err != nil || o.Group.Port() == 0 {
 		return bad("has no address in figures with a port")
 	}
+	if o.Group.Addr().Zone() != "" {
+		return bad("names the interface by a zone, and not by ?interface=")
+	}
 	o.Group = netip.AddrPortFrom(o.Group.Addr().Unmap(), o.Group.Port())
-	if source := u.User.String(); source != "" {
+	if source, _ := url.PathUnescape(u.User.String()); source != "" { // an IPv6 address looks like a name and a password
 		if o.Source, err = netip.ParseAddr(source); err != nil || !o.Group.Addr().IsMulticast() || o.Source.Is4() != o.Group.Addr().Is4() {
 			return bad("what stands before @ is no sender's address for a group")
 		}
@@ -110,8 +115,8 @@ func (g Grant) receives(to netip.AddrPort) error {
 		if g.Group == nil || !g.Group(to) {
 			return denyf(abi.EPERM, "group %v is not granted to this plugin in plugins.yaml (grant: group: [\"%v\"])", to, to)
 		}
-	case g.Dial == nil || !g.Dial("udp", to.Addr().String(), to):
-		return denyf(abi.EPERM, "receiving at %v is not granted to this plugin in plugins.yaml (grant: dial: [\"udp:%v\"])", to, to)
+	case g.Listen == nil || !g.Listen(to):
+		return denyf(abi.EPERM, "receiving at %v is not granted to this plugin in plugins.yaml (grant: listen: [\"udp:%v\"])", to, to)
 	}
 	return nil
 }
@@ -147,15 +152,27 @@ func (s *Session) dialed(d dialed) {
 	}
 }
 
-// dialCode says in the plugin's words why nothing could be opened.
+// dialCode says in the plugin's words why nothing could be opened (spec.md §5.8).
 func dialCode(err error) abi.Code {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return abi.EBUSY
-	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
-		return abi.EPERM
+	for _, c := range dialCodes {
+		if errors.Is(err, c.cause) {
+			return c.code
+		}
 	}
-	return abi.ENOENT
+	return abi.EINTERNAL
+}
+
+var dialCodes = []struct {
+	cause error
+	code  abi.Code
+}{
+	{syscall.EADDRINUSE, abi.EBUSY},
+	{os.ErrPermission, abi.EPERM}, // EACCES and EPERM too
+	{os.ErrDeadlineExceeded, abi.EDEADLINE}, {syscall.ETIMEDOUT, abi.EDEADLINE},
+	{net.ErrClosed, abi.ECLOSED}, {os.ErrClosed, abi.ECLOSED},
+	{os.ErrNotExist, abi.ENOENT}, {syscall.ENOTDIR, abi.ENOENT},
+	{netio.ErrNoInterface, abi.ENOENT}, {syscall.ENODEV, abi.ENOENT}, // no interface or route for the group
+	{syscall.EADDRNOTAVAIL, abi.ENOENT}, // no address of this computer's
 }
 
 // receive begins to take what a dialled flow brings.

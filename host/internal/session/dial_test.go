@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -94,11 +95,9 @@ func TestDialFlow(t *testing.T) {
 // TestDialRefused: what was not granted, is no such URL, or cannot be opened.
 func TestDialRefused(t *testing.T) {
 	none := everything
-	none.Dial, none.Group = nil, nil
+	none.Listen, none.Group = nil, nil
 	some := everything
-	some.Dial = func(network, host string, to netip.AddrPort) bool {
-		return network == "udp" && host == "192.0.2.1" && to.Port() == 5000
-	}
+	some.Listen = func(at netip.AddrPort) bool { return at == netip.MustParseAddrPort("192.0.2.1:5000") }
 	some.Group = func(g netip.AddrPort) bool { return g.Port() == 5000 }
 	for _, c := range []struct {
 		url   string
@@ -107,13 +106,17 @@ func TestDialRefused(t *testing.T) {
 		want  string
 	}{
 		{"udp://@239.192.7.7:5000", none, nil, `refused EPERM group 239.192.7.7:5000 is not granted to this plugin in plugins.yaml (grant: group: ["239.192.7.7:5000"])`},
-		{"udp://192.0.2.1:5000", none, nil, `refused EPERM receiving at 192.0.2.1:5000 is not granted to this plugin in plugins.yaml (grant: dial: ["udp:192.0.2.1:5000"])`},
+		{"udp://192.0.2.1:5000", none, nil, `refused EPERM receiving at 192.0.2.1:5000 is not granted to this plugin in plugins.yaml (grant: listen: ["udp:192.0.2.1:5000"])`},
 		{"udp://192.0.2.1:5001", some, nil, "refused EPERM"},
 		{"udp://192.0.2.1:5000", some, nil, "dialed 2 OK"},
 		{"udp://@239.192.7.7:5000", some, nil, "dialed 2 OK"},
 		{"udp://@239.192.7.7:5000", some, fmt.Errorf("bind: %w", syscall.EADDRINUSE), "dialed 2 EBUSY"},
 		{"udp://@239.192.7.7:5000", some, fmt.Errorf("join: %w", syscall.EPERM), "dialed 2 EPERM"},
-		{"udp://@239.192.7.7:5000", some, errors.New("no such interface"), "dialed 2 ENOENT"},
+		{"udp://@239.192.7.7:5000", some, &netio.GroupError{Err: netio.ErrNoInterface}, "dialed 2 ENOENT"},
+		{"udp://@239.192.7.7:5000", some, os.NewSyscallError("socket", syscall.EMFILE), "dialed 2 EINTERNAL"},
+		{"udp://@239.192.7.7:5000", some, errors.New("whatever"), "dialed 2 EINTERNAL"},
+		{"udp://@239.192.7.7:5000", some, &os.PathError{Op: "open", Err: syscall.ENOENT}, "dialed 2 ENOENT"},
+		{"udp://@239.192.7.7:5000", some, fmt.Errorf("no folder of ours: %w", os.ErrPermission), "dialed 2 EPERM"},
 		{"udp://encoder.example:5000", some, nil, "refused EINVAL"},
 	} {
 		r := newRig(t, false)
@@ -155,7 +158,8 @@ func TestParseFlowURL(t *testing.T) {
 		{"rtp://@:5004", "0.0.0.0:5004  invalid IP"},
 		{"udp://@[ff15::7]:5000?interface=lo", "[ff15::7]:5000 lo invalid IP"},
 		{"udp://192.0.2.7@232.1.1.1:5000", "232.1.1.1:5000  192.0.2.7"},
-		{"udp://@[::]:5000", "[::]:5000  invalid IP"},
+		{"udp://2001:db8::7@[ff35::7]:5000", "[ff35::7]:5000  2001:db8::7"},
+		{"udp://@[::]:5000", "[::]:5000  invalid IP"}, {"udp://@[ff02::7%25eth0]:5000", ""},
 		{"udp://", ""}, {"udp:5000", ""}, {"udp://@239.192.7.7", ""}, {"udp://@239.192.7.7:0", ""}, {"udp://@239.192.7.7:70000", ""},
 		{"udp://@group:5000", ""}, {"udp://@239.192.7.7:5000/x", ""}, {"udp://@239.192.7.7:5000?ttl=3", ""}, {"udp://@239.192.7.7:5000?interface=", ""},
 		{"udp://192.0.2.7@192.0.2.1:5000", ""}, {"udp://nobody@239.192.7.7:5000", ""}, {"udp://192.0.2.7@[ff15::7]:5000", ""}, {"udp://%zz", ""},

@@ -33,6 +33,7 @@ func (r *Runner) endAs(s *Session, mode abi.CloseMode, reason, text string) {
 		s.conns[0].net = nil // the answer that is under way ends the connection
 	}
 	for _, c := range s.conns {
+		r.timers.cancel(c.greeting)
 		c.close(mode)
 	}
 	if s.links.view != nil {

@@ -42,7 +42,8 @@ func (f *Front) SetFallback(h http.Handler) {
 }
 
 // ServeRaw opens a session for a connection whose first bytes matched a plugin's
-// pattern; it lasts as long as the connection can be read.
+// pattern; it lasts as long as the connection can be read. The session ends early if the
+// plugin consumes and writes nothing for greetingTime.
 func (f *Front) ServeRaw(c *netio.Conn, plugin string) {
 	r := f.room.Runner(plugin)
 	if r == nil || r.State().Phase != Running {
@@ -58,6 +59,7 @@ func (f *Front) ServeRaw(c *netio.Conn, plugin string) {
 	reader := newIntake(c, in, 0)
 	s.conns = []*conn{{number: 1, in: in, net: c, reader: reader}}
 	r.add(s)
+	r.post(func() { r.expectGreeting(s) })
 	s.enqueue(&abi.ConnOpen{Head: abi.Head{Conn: 1}, Listener: []byte(c.Listener()), Local: []byte(c.Local().String()), Remote: []byte(c.Remote().String()), TLS: flag(c.TLS())})
 	reader.run()
 }
@@ -81,7 +83,7 @@ func (f *Front) ServeExchange(x *netio.Exchange) {
 	}
 	if st := r.State(); st.Phase != Running {
 		text := fmt.Sprintf("the plugin %s, which answers %s %s, is %s", r.name, q.Method, q.URL.Path, st.Phase)
-		if st.Reason != "" && st.Phase != Failed {
+		if st.Reason != "" && st.Phase != Failed && st.Phase != Quarantined {
 			text += ": " + st.Reason
 		}
 		respond(x, busy(text))

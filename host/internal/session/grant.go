@@ -8,14 +8,12 @@ import (
 // Grant is what plugins.yaml allows a plugin, already cut down to what its manifest
 // asks. A nil function allows nothing.
 type Grant struct {
-	Attach    func(point string) bool // may its viewers be attached to the point?
-	Publish   func(point string) bool // may it feed the point?
-	Documents bool                    // may it answer for documents?
-	Read      func(file string) bool  // may it read the file, a path below the configuration's folder?
-	// May it open connections to an address that it names by host, or with network "udp"
-	// receive what is sent to this address of the computer's own?
-	Dial  func(network, host string, to netip.AddrPort) bool
-	Group func(group netip.AddrPort) bool // may it receive the multicast group?
+	Attach    func(point string) bool         // may its viewers be attached to the point?
+	Publish   func(point string) bool         // may it feed the point?
+	Documents bool                            // may it answer for documents?
+	Read      func(file string) bool          // may it read the file, a path below the configuration's folder?
+	Listen    func(at netip.AddrPort) bool    // may it receive datagrams at this address of the computer's own?
+	Group     func(group netip.AddrPort) bool // may it receive the multicast group?
 }
 
 func (g Grant) attaches(point string) bool  { return g.Attach != nil && g.Attach(point) }

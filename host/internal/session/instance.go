@@ -42,7 +42,7 @@ func (r *Runner) ensureInstance() bool {
 	if fault != nil {
 		r.retry.failed(now)
 		r.noteStart(fault)
-		r.setState(Failed, fmt.Sprintf("%v; tried again in %v", fault, r.retry.wait))
+		r.state.Store(&State{Phase: Quarantined, Reason: fmt.Sprintf("%v; tried again in %v", fault, r.retry.wait), Until: r.retry.until})
 		r.log.Error("plugin does not start", "fault", fault.Error(), "again_in", r.retry.wait)
 		r.post(r.holdAll)
 		r.timers.add(now.Add(r.retry.wait), func() { r.recover() })
@@ -89,9 +89,9 @@ func (r *Runner) awaken() {
 	}
 }
 
-// recover tries a failed plugin again.
+// recover tries a plugin again that did not start. Runner.
 func (r *Runner) recover() {
-	if r.State().Phase == Failed && r.ensureInstance() {
+	if r.State().Phase == Quarantined && r.ensureInstance() {
 		r.setState(Running, "")
 		r.log.Info("plugin runs again")
 		r.awaken()

@@ -13,6 +13,9 @@ type limits struct {
 	// this, counts as gone: a network that has vanished would else hold the point until
 	// TCP gives up.
 	leastSilence, mostSilence time.Duration
+	// A raw connection's pattern is its first bytes only: its plugin must have found
+	// something to take or to answer before this.
+	greeting time.Duration
 }
 
 const (
@@ -20,9 +23,30 @@ const (
 	maxBodies    = 256              // chosen: an encoder publishes within its first bytes
 	leastSilence = 10 * time.Second // chosen: above any pause of a live encoder
 	mostSilence  = time.Minute      // chosen: twice the default grace
+	greetingTime = 10 * time.Second // chosen: twice a listener's for the first bytes
 )
 
-var usualLimits = limits{maxSessions, maxBodies, leastSilence, mostSilence}
+var usualLimits = limits{maxSessions, maxBodies, leastSilence, mostSilence, greetingTime}
+
+// expectGreeting ends a raw connection of which its plugin makes nothing in time. Runner.
+func (r *Runner) expectGreeting(s *Session) {
+	if s.inbox.over.Load() || s.conns[0].greeted {
+		return
+	}
+	s.conns[0].greeting = r.timers.add(r.room.now().Add(r.room.limits.greeting), func() {
+		if s.role() == RoleNone {
+			r.end(s, "timeout")
+		}
+	})
+}
+
+// greet notes that the plugin has taken or answered something. Runner.
+func (c *conn) greet(r *Runner) {
+	if !c.greeted {
+		c.greeted = true
+		r.timers.cancel(c.greeting)
+	}
+}
 
 // The reasons for which requests are turned away, as metric labels.
 const (

@@ -1,9 +1,11 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -139,6 +141,45 @@ func TestSessionsAreBounded(t *testing.T) {
 			t.Fatal("no room after a session's end")
 		}
 	}
+}
+
+// TestSilentGreetingEnds: a raw connection of which its plugin makes nothing does not hold a session; what was taken or answered does.
+func TestSilentGreetingEnds(t *testing.T) {
+	r := newRig(t, true)
+	seen := newRecorder()
+	runner := r.add(sinnerYAML, func(_ *memo, e abi.Record, v *sdk.Verdicts) error {
+		d, ok := e.(*abi.Data)
+		switch {
+		case !ok:
+			seen.add(e.Op().String())
+		case len(d.Bytes) > 4 && d.Bytes[4] == 'c':
+			v.Consume(1, d.Offset+uint64(len(d.Bytes)))
+			seen.add("consumed")
+		case len(d.Bytes) > 4 && d.Bytes[4] == 'w':
+			p := v.Pieces()
+			p.Literal([]byte("hello"))
+			v.Write(1, p)
+			seen.add("written")
+		default:
+			v.Consume(1, 0) // nothing
+		}
+		return nil
+	})
+	at := r.listen()
+	r.dial(at, "\xAA\xBB\xCC\xDDc")
+	r.dial(at, "\xAA\xBB\xCC\xDDw")
+	seen.wait(t, "consumed")
+	seen.wait(t, "written")
+	runner.do(func() {
+		if n := len(runner.timers.live); n > 0 {
+			t.Errorf("%d timers are left", n)
+		}
+		r.room.limits.greeting = 50 * time.Millisecond
+	})
+	if b, err := io.ReadAll(r.dial(at, "\xAA\xBB\xCC\xDD")); len(b) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("%q, %v", b, err)
+	}
+	r.waitSessions(runner, 2)
 }
 
 func wantBusy(t *testing.T, conn net.Conn) {

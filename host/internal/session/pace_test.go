@@ -179,7 +179,7 @@ func TestMissingFileIsTriedAgain(t *testing.T) {
 		r.add(toyYAML, toy)
 		r.add(fileYAML, filer(true))
 		synctest.Wait()
-		if snap := r.points["demo"].Snapshot(); snap.State != point.Failed || snap.Reason != "no such file" {
+		if snap := r.points["demo"].Snapshot(); snap.State != point.Failed || snap.Reason != "file does not exist" {
 			t.Errorf("%v %q", snap.State, snap.Reason)
 		}
 		calls := r.counts.called()

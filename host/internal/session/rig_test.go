@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -61,7 +62,7 @@ func newRig(t *testing.T, withPool bool, points ...point.Options) *rig {
 func (r *rig) openFile(path string) (File, error) {
 	b, ok := r.files[path]
 	if !ok {
-		return nil, errors.New("no such file")
+		return nil, os.ErrNotExist
 	}
 	r.open.Add(1)
 	return &memFile{Reader: bytes.NewReader(b), open: &r.open}, nil
@@ -126,7 +127,7 @@ type handler func(m *memo, e abi.Record, v *sdk.Verdicts) error
 var everything = Grant{
 	Documents: true,
 	Attach:    func(string) bool { return true }, Publish: func(string) bool { return true }, Read: func(string) bool { return true },
-	Dial: func(string, string, netip.AddrPort) bool { return true }, Group: func(netip.AddrPort) bool { return true },
+	Listen: func(netip.AddrPort) bool { return true }, Group: func(netip.AddrPort) bool { return true },
 }
 
 const manifestHead = "version: 1.0.0\nabi: \"1.0\"\nsummary: a test\n"

@@ -88,7 +88,7 @@ const (
 	Starting    Phase = "starting"
 	Running     Phase = "running"
 	Failed      Phase = "failed"
-	Quarantined Phase = "quarantined" // it faulted too often; State.Until tells how long it is kept out
+	Quarantined Phase = "quarantined" // it ran, and did not start again; it is tried again at State.Until
 	Draining    Phase = "draining"    // its sessions are being told to end
 )
 

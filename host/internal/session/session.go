@@ -116,6 +116,9 @@ type conn struct {
 	closed bool
 	retain uint64
 	keeps  bool
+
+	greeted  bool   // the plugin has consumed or written
+	greeting uint64 // timer by which it must have
 }
 
 func (s *Session) conn(number uint32) *conn {

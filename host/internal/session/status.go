@@ -1,6 +1,7 @@
 package session
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -16,9 +17,10 @@ type Status struct {
 	Peer      string
 	Point     string
 	Rendition string
-	From      string // of a packager: the rendition that it reads
-	Parent    uint64 // of a format session: the one that it parses for
-	Listener  string // of a flow of datagrams, which ends with its listener's sockets
+	From      string         // of a packager: the rendition that it reads
+	Parent    uint64         // of a format session: the one that it parses for
+	Listener  string         // of a flow of datagrams, which ends with its listener's sockets
+	Local     netip.AddrPort // that such a flow's peer sends to
 	Since     time.Time
 	BytesIn   uint64
 	BytesOut  uint64
@@ -47,7 +49,7 @@ func (s *Session) status() Status {
 	st := Status{ID: s.id, Plugin: s.r.name, Role: s.role(), Peer: s.name, Point: s.on, Since: s.born}
 	for _, c := range s.conns {
 		if c.flow != nil {
-			st.Listener = c.flow.Listener()
+			st.Listener, st.Local = c.flow.Listener(), c.flow.Local()
 			dropped, received := c.drops()
 			st.Dropped += dropped
 			st.BytesIn += received

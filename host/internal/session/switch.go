@@ -41,13 +41,15 @@ func (c *Candidate) Discard() {
 // if nobody refused, all go on with the new. It gives the sessions that went over. After
 // an error the candidates are still the caller's.
 func (room *Room) Switch(all []*Candidate, then func() error) (moved []uint64, err error) {
-	g := &gate{at: make(chan error, len(all)), open: make(chan struct{}), done: make(chan []uint64, len(all))}
-	for _, c := range all {
-		c.runner.post(func() { g.pass(c) })
+	g := &gate{open: make(chan struct{}), done: make(chan []uint64, len(all))}
+	at := make([]chan error, len(all)) // one each: who has ended must not be counted for by another
+	for i, c := range all {
+		at[i] = make(chan error, 1)
+		c.runner.post(func() { g.pass(c, at[i]) })
 	}
-	for _, c := range all {
+	for i, c := range all {
 		select {
-		case no := <-g.at:
+		case no := <-at[i]:
 			err = orFirst(err, no)
 		case <-c.runner.done:
 			err = orFirst(err, fmt.Errorf("plugin %q: server is closing", c.runner.name))
@@ -81,16 +83,16 @@ func orFirst(first, next error) error {
 
 // gate is where runners wait for each other.
 type gate struct {
-	at     chan error // what each finds
 	open   chan struct{}
 	isOpen bool          // written before open is closed
 	done   chan []uint64 // sessions that went over
 }
 
-// pass waits at the gate and puts the candidate in force if it opens. Runner.
-func (g *gate) pass(c *Candidate) {
+// pass tells what the runner finds, waits at the gate and puts the candidate in force if
+// it opens. Runner.
+func (g *gate) pass(c *Candidate, found chan<- error) {
 	r := c.runner
-	g.at <- r.accepts(c.gen)
+	found <- r.accepts(c.gen)
 	<-g.open
 	if !g.isOpen {
 		return

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/http/httputil"
 	"net/url"
 	"strings"
@@ -27,8 +28,9 @@ const (
 	answerTimeout  = 60 * time.Second // from the end of the request to the head of the answer
 	idleTimeout    = 60 * time.Second
 	continueWait   = time.Second
-	mostIdle       = 32   // connections kept
-	mostConns      = 1024 // connections at once
+	mostIdle       = 32               // connections kept
+	mostConns      = 1024             // connections at once
+	queueTimeout   = 12 * time.Second // for one of them to be free, or opened: above the two above
 	maxAnswerHead  = 256 << 10
 	copyBytes      = 32 << 10
 	pseudonymBytes = 4
@@ -50,9 +52,9 @@ type upstream struct {
 // the client's address, that Host, and "http" or "https"; what the client itself sent as
 // X-Forwarded-…, Forwarded or X-Real-Ip is dropped. So are fields that concern one
 // connection only, and names with an underscore, which many servers take for a hyphen. Paths with "." or ".." in them, in any spelling of one
-// decoding, are refused, CONNECT likewise; an absolute target goes to the same server.
+// decoding, are refused, CONNECT and TRACE likewise; an absolute target goes to the same server.
 // Answers of its own are 502 if the server is away, 504 if it does not answer in time, and
-// 508 if a request has come back to where it was.
+// 508 if a request has come back to where it was; 503 if too many others are under way.
 //
 // log may be nil. The handler keeps idle connections for a minute.
 func Upstream(target *url.URL, log *slog.Logger) (http.Handler, error) {
@@ -95,14 +97,16 @@ func transport() *http.Transport {
 }
 
 // Takes tells whether requests of this method are passed on.
-func (u *upstream) Takes(method string) bool { return method != http.MethodConnect }
+func (u *upstream) Takes(method string) bool {
+	return method != http.MethodConnect && method != http.MethodTrace
+}
 
 // ServeHTTP passes a request on, or refuses it.
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !u.Takes(r.Method):
 		w.Header().Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
-		refuse(w, http.StatusMethodNotAllowed, "this server opens no tunnels")
+		refuse(w, http.StatusMethodNotAllowed, "this method is not passed on")
 		return
 	case !strings.HasPrefix(r.URL.Path, "/") && r.URL.Path != "", climbs(r.URL.Path):
 		refuse(w, http.StatusBadRequest, "this path is not passed on")
@@ -117,8 +121,16 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, body))
 		r.Body = body
 	}
-	u.proxy.ServeHTTP(w, r)
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	queue := time.AfterFunc(queueTimeout, func() { cancel(errCrowded) })
+	defer queue.Stop()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { queue.Stop() }})
+	u.proxy.ServeHTTP(w, r.WithContext(ctx))
 }
+
+// errCrowded is why a request is given up that got no connection.
+var errCrowded = errors.New("no connection to the upstream server became free")
 
 // watchedBody tells afterwards whose fault it was that a request could not be sent.
 type watchedBody struct {
@@ -184,10 +196,14 @@ func (u *upstream) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var timeout net.Error
 	body, _ := r.Context().Value(bodyKey{}).(*watchedBody)
 	switch {
+	case errors.Is(context.Cause(r.Context()), errCrowded):
+		u.log.Warn("upstream server has too many requests", "upstream", u.target.String(), "connections", mostConns)
+		w.Header().Set("Retry-After", "5")
+		refuse(w, http.StatusServiceUnavailable, "too many requests are under way to the web server behind this address")
+	case body != nil && body.broken.Load(): // which ends the context too
+		refuse(w, http.StatusBadRequest, "the request's body broke off")
 	case errors.Is(err, context.Canceled), r.Context().Err() != nil:
 		panic(http.ErrAbortHandler) // the client has left
-	case body != nil && body.broken.Load():
-		refuse(w, http.StatusBadRequest, "the request's body broke off")
 	case errors.As(err, &timeout) && timeout.Timeout():
 		u.log.Warn("upstream server does not answer", "upstream", u.target.String(), "error", err)
 		refuse(w, http.StatusGatewayTimeout, "the web server behind this address does not answer in time")

@@ -3,6 +3,7 @@ package fallback_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -73,7 +75,10 @@ func talk(t *testing.T, l *netio.Listener, text string) string {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(patience))
 	io.WriteString(c, text)
-	b, _ := io.ReadAll(c)
+	b, err := io.ReadAll(c)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection stays after %.100q", b)
+	}
 	return string(b)
 }
 
@@ -103,6 +108,9 @@ func TestUpstreamRefuses(t *testing.T) {
 	}
 	if got := talk(t, l, "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\nConnection: close\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 405 ") {
 		t.Errorf("CONNECT: %.80q", got)
+	}
+	if got := talk(t, l, "TRACE / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 405 ") || strings.Contains(got, "TRACE") {
+		t.Errorf("TRACE: %.80q", got)
 	}
 	if len(asked) > 0 {
 		t.Errorf("the server saw %s", <-asked)
@@ -305,5 +313,17 @@ func TestBrokenBodyIsTheClients(t *testing.T) {
 	got := talk(t, l, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\nzz\r\n\r\n")
 	if !strings.HasPrefix(got, "HTTP/1.1 400 ") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestSilentBodyIsTheClients: who announces a body and sends none holds neither the request nor a connection to the server.
+func TestSilentBodyIsTheClients(t *testing.T) {
+	back := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
+	t.Cleanup(back.Close)
+	l := front(t, upstream(t, back.URL), func(o *netio.Options) { o.BodyTimeout = 20 * time.Millisecond })
+	for _, body := range []string{"Content-Length: 9\r\n\r\na", "Transfer-Encoding: chunked\r\n\r\n9\r\na"} {
+		if got := talk(t, l, "POST / HTTP/1.1\r\nHost: h\r\n"+body); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+			t.Errorf("%q: got %q", body, got)
+		}
 	}
 }

@@ -101,6 +101,9 @@ func lookup(environ []string, name string) string {
 	return ""
 }
 
+// Of makes a Set of descriptors, with a name for each. They are the Set's from then on; those that are no sockets of use are closed and named in the error.
+func Of(files []*os.File, names []string) (*Set, error) { return gather(files, names) }
+
 func gather(files []*os.File, names []string) (*Set, error) {
 	s := &Set{}
 	var wrong []error
@@ -137,7 +140,7 @@ func (s *Set) TakeUDP(listener string, a netip.AddrPort) ([]*net.UDPConn, bool) 
 	return all, len(all) > 0
 }
 
-// take1 gives duplicates of the socket that fits best, and of all that have its address.
+// take1 gives a duplicate of the socket that fits best; of UDP, of all that have its address.
 func take1[T any](s *Set, listener string, udp bool, a netip.AddrPort, open func(*os.File) (T, error)) (all []T) {
 	if s == nil {
 		return nil
@@ -150,7 +153,7 @@ func take1[T any](s *Set, listener string, udp bool, a netip.AddrPort, open func
 		return nil
 	}
 	for _, x := range s.all {
-		if x.UDP != udp || x.Address != best.Address || x.used != "" && x.used != listener {
+		if x != best && !udp || x.UDP != udp || x.Address != best.Address || x.used != "" && x.used != listener {
 			continue
 		}
 		if opened, err := open(x.file); err == nil { // a duplicate
@@ -190,6 +193,40 @@ func (s *Socket) fits(listener string, a netip.AddrPort) int {
 		return 1
 	}
 	return 0
+}
+
+// Fits tells whether a listener that is opened at an address would take the socket, if nobody else had it.
+func (s *Socket) Fits(listener string, udp bool, a netip.AddrPort) bool {
+	free := Socket{Name: s.Name, Address: s.Address, both: s.both}
+	return s.UDP == udp && free.fits(listener, netip.AddrPortFrom(a.Addr().Unmap(), a.Port())) > 0
+}
+
+// All describes the sockets, taken or not.
+func (s *Set) All() []*Socket {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*Socket
+	for _, x := range s.all {
+		all = append(all, &Socket{Name: x.Name, UDP: x.UDP, Address: x.Address, both: x.both})
+	}
+	return all
+}
+
+// Pass gives each socket that was taken to the listener that to names, which has it in fact from then on; empty makes it free for others.
+func (s *Set) Pass(to func(*Socket) (listener string)) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.all {
+		if x.used != "" {
+			x.used = to(x)
+		}
+	}
 }
 
 // Release makes the sockets of a listener free for others, once it is gone for good.
