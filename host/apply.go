@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"runtime"
 	"sync"
 
@@ -149,6 +150,7 @@ func (a *aside) takeOver() *ownSockets {
 			o.old = append(o.old, l)
 		}
 	}
+	o.old = append(o.old, a.x.displaced...)
 	return o
 }
 
@@ -256,7 +258,7 @@ func (a *aside) discard() {
 		l.close()
 	}
 	for _, l := range a.flipped {
-		if err := l.flip(); err != nil {
+		if err := l.flip(); err != nil && !errors.Is(err, net.ErrClosed) { // a retired one ends by itself
 			a.s.log.Error("a listener's workers are not as they were", "listener", l.config.Name, "error", err)
 		}
 	}
@@ -279,6 +281,7 @@ func (s *Server) commit(a *aside) {
 		s.commitPlugin(a.x, &a.x.plugins[i])
 	}
 	s.listeners = a.all()
+	s.passInherited(a.x.now)
 	s.commitPoints(a.x)
 	s.setRoutes()
 	for _, l := range a.listeners {

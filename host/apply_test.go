@@ -167,6 +167,55 @@ listeners:
 	if !refuses(at(p[2])) {
 		t.Error("an address that was given up takes connections")
 	}
+	for _, l := range s.Status().Listeners {
+		if l.Rung != "bind" {
+			t.Errorf("listener %s, bound here, is said to be by %s", l.Name, l.Rung)
+		}
+	}
+	if want := fmt.Sprintf("listeners.a.address: 127.0.0.1:%d -> 127.0.0.1:%d", p[0], p[1]); !strings.Contains(s.Log(), want) {
+		t.Errorf("the log does not say %q", want)
+	}
+}
+
+// TestPlanTriesAddresses: a plan refuses what apply would refuse, an address that this
+// computer does not have or that another has; what it tries it does not take.
+func TestPlanTriesAddresses(t *testing.T) {
+	t.Parallel()
+	holder, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
+	p := freePorts(t, 2)
+	yaml := func(web, in string) string {
+		return fmt.Sprintf("listeners:\n  web: {address: %q, steer: off, fallback: {files: .}}\n  in: {protocol: udp, steer: off, address: %q}\n", web, in)
+	}
+	at := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+	s := hosttest.Start(t, yaml(at(p[0]), at(p[0])))
+	for text, want := range map[string]string{
+		yaml("192.0.2.77:8080", at(p[0])):      ":2: listeners.web: listener web: listen on 192.0.2.77:8080: cannot assign requested address",
+		yaml(at(p[0]), "192.0.2.77:5000"):      ":3: listeners.in: listener in: listen on 192.0.2.77:5000: cannot assign requested address",
+		yaml(holder.Addr().String(), at(p[0])): "listen on " + holder.Addr().String() + ": address already in use by",
+	} {
+		for _, do := range []func(string) (hosttest.Plan, error){s.Plan, s.Apply} {
+			if _, err := do(text); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v\nwant %s", err, want)
+			}
+		}
+		if !strings.Contains(s.Log(), want) {
+			t.Errorf("the log does not say %s", want)
+		}
+	}
+	for range 2 {
+		for _, text := range []string{yaml(at(p[1]), at(p[1])), yaml("0.0.0.0:"+fmt.Sprint(p[0]), "0.0.0.0:"+fmt.Sprint(p[0]))} {
+			if plan, err := s.Plan(text); err != nil || len(plan.Changes) != 2 {
+				t.Errorf("%+v, %v", plan, err)
+			}
+		}
+	}
+	if _, err := s.Apply(yaml(at(p[1]), at(p[1]))); err != nil {
+		t.Error(err)
+	}
 }
 
 // state is all that a refused change must leave as it was.

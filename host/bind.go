@@ -12,6 +12,7 @@ import (
 	"github.com/weir-media/weir/host/internal/netio"
 	"github.com/weir-media/weir/host/internal/netio/inherit"
 	"github.com/weir-media/weir/host/internal/steer"
+	"github.com/weir-media/weir/host/internal/telemetry"
 )
 
 // rung is how a listener came by an address (design: the fallback ladder).
@@ -39,12 +40,24 @@ type place struct {
 	claims  []steer.Claim      // what steering has to bring
 	dialled []netip.AddrPort   // what clients dial, in the configuration's order
 	rungs   []rung
+	given   []netip.AddrPort // where sockets are that were opened elsewhere
 }
 
 func (p *place) use(r rung) {
 	if !slices.Contains(p.rungs, r) {
 		p.rungs = append(p.rungs, r)
 	}
+}
+
+// take notes how the socket at an address was come by. One of this server's own stays
+// what it was.
+func (p *place) take(from socketSource, udp bool, a netip.AddrPort) {
+	if own, ok := from.(*ownSockets); ok && !own.isGiven(udp, a) {
+		p.use(rungBind)
+		return
+	}
+	p.use(rungInherited)
+	p.given = append(p.given, a)
 }
 
 // rung names the rungs in use.
@@ -154,14 +167,14 @@ func (s *Server) inherit(p *place, c config.Listener, a netip.AddrPort) bool {
 		if c.UDP {
 			if group, ok := from.TakeUDP(c.Name, a); ok {
 				p.udp = append(p.udp, group)
-				p.use(rungInherited)
+				p.take(from, c.UDP, udpAddressOf(group[0]))
 				return true
 			}
 			continue
 		}
 		if l, ok := from.TakeTCP(c.Name, a); ok {
 			p.sockets = append(p.sockets, l)
-			p.use(rungInherited)
+			p.take(from, c.UDP, addressOf(l))
 			p.dialled = append(p.dialled, addressOf(l))
 			return true
 		}
@@ -237,8 +250,57 @@ func (s *Server) warnUntaken() {
 			continue
 		}
 		for _, x := range set.Rest() {
-			s.log.Warn("no listener takes an inherited socket: who connects to it waits for ever", "socket", x.String(),
-				"remedy", "give a listener its address, or take it out of the socket unit")
+			s.warnOfSocket(x)
+		}
+	}
+}
+
+// What is said of an inherited socket that no listener has.
+const (
+	untaken       = "no listener takes an inherited socket: who connects to it waits for ever"
+	untakenRemedy = "give a listener its address, or take it out of the socket unit"
+)
+
+func (s *Server) warnOfSocket(x *inherit.Socket) {
+	s.log.Warn(untaken, telemetry.KeyReason, x.String(), "remedy", untakenRemedy)
+}
+
+// inheritedSockets are all that weir was started with.
+func (s *Server) inheritedSockets() (all []*inherit.Socket) {
+	for _, from := range s.inherited {
+		if set, ok := from.(*inherit.Set); ok {
+			all = append(all, set.All()...)
+		}
+	}
+	return all
+}
+
+// taker names the listener of a configuration that takes an inherited socket; empty:
+// none.
+func taker(c *config.Config, x *inherit.Socket) string {
+	for _, l := range c.Listeners {
+		if l.Enabled && l.Steer != config.SteerRequire && slices.ContainsFunc(l.Addresses, func(a netip.AddrPort) bool { return x.Fits(l.Name, l.UDP, a) }) {
+			return l.Name
+		}
+	}
+	return ""
+}
+
+// findUntaken finds the inherited sockets that no listener of the proposal takes.
+func (x *proposal) findUntaken(s *Server) {
+	for _, i := range s.inheritedSockets() {
+		if taker(x.now, i) == "" {
+			x.untaken = append(x.untaken, i)
+			x.warnings = append(x.warnings, x.now.File+": "+untaken+": "+i.String()+"; "+untakenRemedy)
+		}
+	}
+}
+
+// passInherited notes who has the inherited sockets now.
+func (s *Server) passInherited(c *config.Config) {
+	for _, from := range s.inherited {
+		if set, ok := from.(*inherit.Set); ok {
+			set.Pass(func(x *inherit.Socket) string { return taker(c, x) })
 		}
 	}
 }

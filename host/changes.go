@@ -22,6 +22,7 @@ type changes struct {
 	ended   chan struct{} // closed when retired listeners must end
 	once    sync.Once
 	retired sync.WaitGroup
+	fed     []*listening // retired ones for datagrams, until their flows have ended; under Server.mu
 }
 
 // wait returns when no change is under way.
@@ -38,7 +39,8 @@ func (s *Server) config() *config.Config { return s.changes.current.Load() }
 
 // release lets a replaced listener finish what it has begun.
 func (s *Server) release(l *listening, a *aside) {
-	if slices.ContainsFunc(a.x.listeners, func(x listenerStep) bool { return x.old.Name == l.config.Name && x.endsFlows() }) || l.tcp == nil && !l.hasFlows() {
+	ends := slices.Contains(a.x.displaced, l) || slices.ContainsFunc(a.x.listeners, func(x listenerStep) bool { return x.old.Name == l.config.Name && x.endsFlows() })
+	if ends || l.tcp == nil && !l.hasFlows() {
 		l.close()
 		return
 	}
@@ -47,7 +49,7 @@ func (s *Server) release(l *listening, a *aside) {
 	} else {
 		l.retire()
 	}
-	s.changes.retired.Go(func() { l.finish(s.changes.ended) })
+	s.linger(l)
 }
 
 // finish waits until all is done that a retired listener's connections have asked for,

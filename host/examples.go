@@ -3,9 +3,12 @@ package host
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 
+	"github.com/weir-media/weir/host/internal/manifest"
 	"github.com/weir-media/weir/host/internal/point"
 )
 
@@ -21,28 +24,49 @@ func authority(a netip.AddrPort) string {
 	return net.JoinHostPort(host, strconv.Itoa(int(a.Port())))
 }
 
-// webAddress gives a URL's beginning under which programs on this computer reach the
-// first open listener that has plugins; empty if there is none.
-func (s *Server) webAddress() (name, at string) {
+// base gives a listener's URL for programs on this computer, without a path; empty if it
+// is not open for TCP. The lock is held.
+func (s *Server) base(listener string) string {
+	l := s.listeners[listener]
+	switch {
+	case l == nil || l.tcp == nil || len(l.place.dialled) == 0:
+		return ""
+	case l.config.TLS.Cert != "":
+		return "https://" + authority(l.place.dialled[0])
+	}
+	return "http://" + authority(l.place.dialled[0])
+}
+
+// pushURL is where an encoder may POST a point's stream; empty if nowhere.
+func (s *Server) pushURL(p *point.Point) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range s.config().Listeners {
-		l := s.listeners[c.Name]
-		if l == nil || l.tcp == nil || len(l.place.dialled) == 0 || len(s.pluginsOn(c.Name)) == 0 {
+	for _, c := range s.config().Plugins {
+		x := s.plugins[c.Name]
+		if x == nil || x.manifest == nil || x.off != "" || !c.Grant.Publish.Match(p.Name()) || !takesPushes(x.manifest) {
 			continue
 		}
-		scheme := "http://"
-		if c.TLS.Cert != "" {
-			scheme = "https://"
-		}
-		if at == "" || scheme == "http://" {
-			name, at = c.Name, scheme+authority(l.place.dialled[0])
-		}
-		if scheme == "http://" {
-			break
+		for _, name := range c.Listeners {
+			if at := s.base(name); at != "" {
+				return at + "/" + p.Name()
+			}
 		}
 	}
-	return name, at
+	return ""
+}
+
+func takesPushes(m *manifest.Manifest) bool {
+	return m.Asks(manifest.CapPublish) && slices.ContainsFunc(m.Listens.HTTP, func(r manifest.HTTPRoute) bool { return slices.Contains(r.Methods, http.MethodPost) })
+}
+
+// formats are the byte formats for which a plugin runs.
+func (s *Server) formats() (all []string) {
+	for _, r := range s.room.Runners() {
+		if g := r.Generation(); g != nil {
+			all = append(all, g.Manifest().Consumes...)
+		}
+	}
+	return all
 }
 
 // maxExamples is how many URLs of a point are printed. Chosen.
@@ -50,26 +74,30 @@ const maxExamples = 3
 
 // printExamples prints commands that play each point and push to those that take it.
 func (s *Server) printExamples() {
-	listener, at := s.webAddress()
-	if at == "" {
-		return
-	}
-	w := s.options.Out
 	for _, p := range s.room.Points() {
-		fmt.Fprintln(w)
-		if p.Options().IsPush() {
-			fmt.Fprintf(w, "push to %s (any file, or a camera):\n", p.Name())
-			fmt.Fprintf(w, "  ffmpeg -re -f lavfi -i testsrc=s=320x240:r=15 -f lavfi -i sine=1000 -c:v wmv2 -g 30 -b:v 300k -c:a wmav2 -f asf_stream -method POST %s/%s\n", at, p.Name())
-			fmt.Fprintf(w, "  ffmpeg -re -i FILE -c:v libx264 -g 50 -c:a aac -f mpegts -method POST %s/%s\n", at, p.Name())
+		fmt.Fprintln(s.options.Out)
+		if url := s.pushURL(p); p.Options().IsPush() && url != "" {
+			s.printPushes(p, url)
 		}
-		s.printPlays(p, listener)
+		s.printPlays(p)
 	}
-	fmt.Fprintln(w)
+	fmt.Fprintln(s.options.Out)
+}
+
+func (s *Server) printPushes(p *point.Point, url string) {
+	fmt.Fprintf(s.options.Out, "push to %s (any file, or a camera):\n", p.Name())
+	formats := s.formats()
+	if slices.Contains(formats, "bytes:asf") {
+		fmt.Fprintf(s.options.Out, "  ffmpeg -re -f lavfi -i testsrc=s=320x240:r=15 -f lavfi -i sine=1000 -c:v wmv2 -g 30 -b:v 300k -c:a wmav2 -f asf_stream -method POST %s\n", url)
+	}
+	if slices.Contains(formats, "bytes:mpegts") {
+		fmt.Fprintf(s.options.Out, "  ffmpeg -re -i FILE -c:v libx264 -g 50 -c:a aac -f mpegts -method POST %s\n", url)
+	}
 }
 
 // printPlays prints what is announced of a point.
-func (s *Server) printPlays(p *point.Point, listener string) {
-	for i, e := range s.book.Endpoints(p, "", listener) {
+func (s *Server) printPlays(p *point.Point) {
+	for i, e := range s.book.Endpoints(p, "", "") {
 		if i == maxExamples {
 			break
 		}

@@ -107,7 +107,8 @@ func (s *Server) wait(ctx context.Context) {
 
 // Start brings up all that can start: a listener or plugin that cannot is in state
 // failed, with the reason, and the rest runs. It fails only when the configuration is
-// wrong or the admin API cannot be served.
+// wrong, the admin API cannot be served, or it would take over from a server in which
+// something works that does not here.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	c, err := loadConfig(o)
 	if err != nil {
@@ -115,6 +116,11 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if socket := c.Admin.Socket; socket != "" && !o.Takeover {
+		if err := admin.Probe(socket); err != nil { // before anything that the other server would notice
+			return nil, err
+		}
 	}
 	s := &Server{options: o, log: o.Log, vitals: vitals{started: time.Now(), registry: telemetry.NewRegistry()},
 		plugins: map[string]*loaded{}, listeners: map[string]*listening{}}
@@ -151,8 +157,12 @@ func (s *Server) serve(ctx context.Context) error {
 			return err
 		}
 	}
-	s.openListeners()
-	if err := s.serveAdmin(from); err != nil {
+	err := s.openListeners(from)
+	if err == nil {
+		err = s.serveAdmin(from)
+	}
+	if err != nil {
+		from.giveUp()
 		return err
 	}
 	s.openGate()

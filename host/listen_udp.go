@@ -111,6 +111,9 @@ func (l *listening) datagrams() *admin.Datagrams {
 		sum.Bytes += st.Bytes
 		sum.Sent += st.Sent
 		sum.Refused += st.Refusals
+		if st.ReadErrors > 0 {
+			sum.Dropped["read_error"] += st.ReadErrors
+		}
 		for _, why := range netio.UDPDrops() {
 			if n := st.Dropped[why]; n > 0 {
 				sum.Dropped[why.String()] += n

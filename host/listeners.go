@@ -67,18 +67,42 @@ func tables(c *config.Config, manifests map[string]*manifest.Manifest) (map[stri
 	return all, nil
 }
 
-// openListeners opens all enabled listeners; one that cannot is failed, the rest run.
-func (s *Server) openListeners() {
+// openListeners opens all enabled listeners that a take-over has not opened already; one
+// that cannot is failed, the rest run. It is an error for a server that takes over if
+// one fails that worked before.
+func (s *Server) openListeners(from *taking) error {
 	for _, c := range s.config().Listeners {
+		if l := s.listeners[c.Name]; l != nil {
+			s.logOpen(l)
+			continue
+		}
 		s.listeners[c.Name] = s.tryListener(c)
 	}
-	s.goListeners()
+	if err := from.lost(); err != nil {
+		return from.refusal(err)
+	}
+	s.putInForce()
+	if err := from.lost(); err != nil {
+		return from.refusal(err)
+	}
+	for _, l := range s.listeners {
+		l.accept()
+	}
 	s.warnUntaken()
+	return nil
 }
 
-// goListeners puts routes and steering in force and lets the listeners accept. Those that
-// did before keep what they have if steering fails for the others.
+// goListeners puts routes and steering in force and lets the listeners accept.
 func (s *Server) goListeners() {
+	s.putInForce()
+	for _, l := range s.listeners {
+		l.accept()
+	}
+}
+
+// putInForce does so with routes and steering. Listeners that accept already keep what
+// they have if steering fails for the others.
+func (s *Server) putInForce() {
 	s.setRoutes()
 	if err := s.steer(s.listeners); err != nil {
 		s.log.Error("steering not in force", "error", err)
@@ -90,9 +114,6 @@ func (s *Server) goListeners() {
 		if err := s.steer(s.listeners); err != nil {
 			s.log.Error("steering is not as it was", "error", err)
 		}
-	}
-	for _, l := range s.listeners {
-		l.accept()
 	}
 }
 
@@ -106,9 +127,13 @@ func (s *Server) tryListener(c config.Listener) *listening {
 		s.log.Error("listener failed", "listener", c.Name, "code", l.failed.Code.String(), "error", l.failed.Reason(), "remedy", l.failed.Remedy)
 		return l
 	}
-	addresses, _ := l.place.where()
-	s.log.Info("listener open", "listener", c.Name, "addresses", addresses, "by", l.place.rung())
+	s.logOpen(l)
 	return l
+}
+
+func (s *Server) logOpen(l *listening) {
+	addresses, _ := l.place.where()
+	s.log.Info("listener open", "listener", l.config.Name, "addresses", addresses, "by", l.place.rung())
 }
 
 // front gives the handler of the listener of that name, which outlives its sockets.

@@ -23,18 +23,22 @@ func (s *Server) judge(st *admin.Plugin, is session.State) {
 	}
 }
 
-// judgeRunning: a plugin that runs but cannot be reached is failed for those who use it.
+// judgeRunning: a plugin that runs but cannot be reached is failed for those who use it; where one of several listeners is not open, that is its reason.
 func (s *Server) judgeRunning(st *admin.Plugin) {
 	if s.closing {
 		st.State, st.Code, st.Reason = admin.PluginDraining, nserr.NoNewConnections.String(), "the server is draining"
 		return
 	}
+	isReached := false
 	for _, name := range st.Listeners {
-		if l := s.listeners[name]; l != nil && l.failed != nil {
-			st.State, st.Code = admin.PluginFailed, l.failed.Code.String()
-			st.Reason = "its listener " + name + " is not open: " + l.failed.Reason()
-			return
+		l := s.listeners[name]
+		if l != nil && l.failed != nil && st.Reason == "" {
+			st.Code, st.Reason = l.failed.Code.String(), "its listener "+name+" is not open: "+l.failed.Reason()
 		}
+		isReached = isReached || l != nil && l.isOpen()
+	}
+	if st.Reason != "" && !isReached {
+		st.State = admin.PluginFailed
 	}
 }
 
@@ -67,11 +71,12 @@ func (s *Server) starts(url string) bool {
 func (s *Server) notes() []admin.Note {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	all := s.fedNotes()
 	if !s.isUnreachable() {
-		return nil
+		return all
 	}
 	e, _ := nserr.Lookup(nserr.AllProtocolsDisabled)
-	return []admin.Note{{Code: e.Code.String(), Text: e.Meaning, Remedy: e.Remedy}}
+	return append(all, admin.Note{Code: e.Code.String(), Text: e.Meaning, Remedy: e.Remedy})
 }
 
 // isUnreachable tells whether plugins have listeners and yet none is to be reached. The lock is held.

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weir-media/weir/host/internal/netio"
 )
 
 // ownSockets are those of listeners that a change replaces, for the listeners that
@@ -67,14 +69,20 @@ func (o *ownSockets) hasDatagrams(a netip.AddrPort) bool { return len(o.datagram
 // datagramsAt gives the UDP listeners with sockets at any of these addresses.
 func (o *ownSockets) datagramsAt(addresses ...netip.AddrPort) (all []*listening) {
 	for _, l := range o.old {
-		for _, u := range l.udp {
-			if slices.ContainsFunc(u.Sockets(), func(group []*net.UDPConn) bool { return meetAny([]netip.AddrPort{udpAddressOf(group[0])}, addresses) }) {
-				all = append(all, l)
-				break
-			}
+		if l.hasDatagramsAt(addresses) {
+			all = append(all, l)
 		}
 	}
 	return all
+}
+
+func (l *listening) hasDatagramsAt(addresses []netip.AddrPort) bool {
+	return slices.ContainsFunc(l.udp, func(u *netio.UDPListener) bool { return meetAny(u.Addrs(), addresses) })
+}
+
+// isGiven tells whether the socket at an address was opened elsewhere.
+func (o *ownSockets) isGiven(udp bool, a netip.AddrPort) bool {
+	return slices.ContainsFunc(o.old, func(l *listening) bool { return l.config.UDP == udp && slices.Contains(l.place.given, a) })
 }
 
 // network names the protocol with the address's family.

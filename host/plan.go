@@ -9,6 +9,7 @@ import (
 	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/manifest"
+	"github.com/weir-media/weir/host/internal/netio/inherit"
 	"github.com/weir-media/weir/host/internal/session"
 )
 
@@ -20,6 +21,8 @@ type proposal struct {
 	tables    map[string]*manifest.Table // of now's listeners
 	warnings  []string
 	listeners []listenerStep
+	displaced []*listening // retired ones, at addresses of listeners that come
+	untaken   []*inherit.Socket
 	plugins   []pluginStep
 	points    []pointStep
 	changes   []admin.Change
@@ -89,6 +92,8 @@ func (s *Server) propose(now *config.Config) (*proposal, error) {
 		return nil, err
 	}
 	x.compareListeners()
+	x.displace(s)
+	x.findUntaken(s)
 	x.comparePlugins(s)
 	x.comparePoints()
 	x.tell()

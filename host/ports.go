@@ -24,6 +24,7 @@ func (s *Server) Ports() []admin.Port {
 			all = append(all, s.listenerPorts(l)...)
 		}
 	}
+	all = append(all, s.fedPorts()...)
 	all = append(all, s.adminPorts()...)
 	for _, c := range s.config().Listeners {
 		all = append(all, upstreamPorts(c)...)

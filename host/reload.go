@@ -7,6 +7,7 @@ import (
 
 	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/internal/config"
+	"github.com/weir-media/weir/host/internal/telemetry"
 )
 
 // PlanConfig tells what a configuration would change, and which sessions it would touch.
@@ -26,12 +27,14 @@ func (s *Server) change(p admin.Proposal, apply bool) (admin.Plan, error) {
 		dir = running
 	}
 	c, err := config.Options{AllowPortZero: s.options.Tests.PortZero}.Parse(file, dir, []byte(p.Text), s.options.Environ)
+	var plan admin.Plan
 	if err != nil {
-		return admin.Plan{}, refused(err)
+		err = refused(err)
+	} else {
+		plan, err = s.changeTo(c, apply)
 	}
-	plan, err := s.changeTo(c, apply)
 	if err != nil && apply {
-		s.log.Error("configuration refused; nothing has changed", "config", file, "error", err)
+		s.logRefusal("configuration refused; nothing has changed", file, err)
 	}
 	return plan, err
 }
@@ -44,6 +47,9 @@ func (s *Server) changeTo(c *config.Config, apply bool) (admin.Plan, error) {
 	}
 	plan := admin.Plan{Config: c.File, Changes: x.changes, URLs: x.urls(s), Warnings: x.warnings}
 	if !apply {
+		if err := x.tryAddresses(s); err != nil {
+			return admin.Plan{}, refused(err)
+		}
 		plan.Sessions = x.touched(s.room.Sessions())
 		return plan, nil
 	}
@@ -56,9 +62,39 @@ func (s *Server) changeTo(c *config.Config, apply bool) (admin.Plan, error) {
 	plan.Applied = true
 	s.log.Info("configuration in force", "config", c.File, "changes", len(plan.Changes), "sessions_touched", len(plan.Sessions))
 	for _, change := range plan.Changes {
-		s.log.Info("changed", "what", change.What, "name", change.Name, "action", change.Action)
+		s.log.Info("changed", "what", change.What, "name", change.Name, "action", change.Action, "keys", keysText(change))
+	}
+	for _, i := range x.untaken {
+		s.warnOfSocket(i)
 	}
 	return plan, nil
+}
+
+// keysText writes the keys of a change, with their values where these hold no secrets.
+func keysText(c admin.Change) string {
+	dash := func(value string) string {
+		if value == "" {
+			return "-"
+		}
+		return value
+	}
+	var all []string
+	for _, k := range c.Keys {
+		if c.What == admin.OfListener {
+			all = append(all, k.Key+": "+dash(k.Old)+" -> "+dash(k.New))
+		} else {
+			all = append(all, k.Key)
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// logRefusal logs why a configuration was refused, each line as a reason of its own:
+// lines that differ in nothing but their error are only counted.
+func (s *Server) logRefusal(message, file string, err error) {
+	for line := range strings.SplitSeq(strings.TrimSuffix(err.Error(), "\n"+admin.ErrRefused.Error()), "\n") {
+		s.log.Error(message, "config", file, telemetry.KeyReason, line)
+	}
 }
 
 // isTaken tells whether a new server is taking this one's place.
@@ -84,9 +120,7 @@ func (s *Server) hangup() {
 	if err == nil {
 		return
 	}
-	for line := range strings.SplitSeq(strings.TrimSuffix(err.Error(), "\n"+admin.ErrRefused.Error()), "\n") {
-		s.log.Error("configuration not reloaded", "problem", line)
-	}
+	s.logRefusal("configuration not reloaded", s.options.ConfigPath, err)
 	if errors.Is(err, admin.ErrRefused) || s.options.ConfigPath != "" {
 		s.log.Warn("the configuration that ran runs on", "config", s.config().File)
 	}

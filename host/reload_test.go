@@ -173,3 +173,74 @@ plugins:
 	}
 	hosttest.Eventually(t, "a flow at the listener of another name", func() bool { send(other); return slices.Max(append(flows(s), 0)) > third })
 }
+
+// TestDatagramPortGoesBack: a port that was given up under a flow can be had again while
+// that is fed: the flow ends, as the plan says, and begins anew; those elsewhere go on.
+func TestDatagramPortGoesBack(t *testing.T) {
+	t.Parallel()
+	p := freePorts(t, 2)
+	yaml := func(port int) string {
+		return fmt.Sprintf(`
+listeners:
+  in: {protocol: udp, address: "127.0.0.1:%d"}
+points:
+  live: {source: push}
+  more: {source: push}
+plugins:
+  udp: {module: "builtin:udp", listeners: [in], grant: {publish: ["*"]}, config: {points: {"%d": live, "%d": more}}}
+  mpegts: {module: "builtin:mpegts"}
+`, port, p[0], p[1])
+	}
+	s := hosttest.Start(t, yaml(p[0]))
+	stream, err := os.ReadFile("../plugins/udp/testdata/ts1.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var senders []net.Conn
+	for _, port := range p {
+		conn, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		senders = append(senders, conn)
+	}
+	send := func(i int) { _, _ = senders[i].Write(stream) } // what is lost is sent again
+	hosttest.Eventually(t, "a flow", func() bool { send(0); return len(flows(s)) == 1 })
+	first := flows(s)[0]
+	if _, err = s.Apply(yaml(p[1])); err != nil {
+		t.Fatal(err)
+	}
+	hosttest.Eventually(t, "a flow at the new port", func() bool { send(1); return len(flows(s)) == 2 })
+	second := slices.Max(flows(s))
+	old := fmt.Sprintf("127.0.0.1:%d", p[0])
+	if notes := s.Status().Notes; len(notes) != 1 || !strings.Contains(notes[0].Text, "still fed at "+old+" (flows: 1)") {
+		t.Errorf("notes of the old port: %+v", notes)
+	}
+	if ports := ask(t, s, "/v1/ports"); !strings.Contains(ports, `"`+fmt.Sprint(p[0])+`"`) || !strings.Contains(ports, "from before a change") {
+		t.Errorf("ports: %s", ports)
+	}
+	ends := func(p hosttest.Plan) (ids []uint64) {
+		for _, x := range p.Sessions {
+			if x.Plugin == "udp" && x.Effect == "ends" {
+				ids = append(ids, x.ID)
+			}
+		}
+		return ids
+	}
+	plan, err := s.Plan(yaml(p[0]))
+	if err != nil || !slices.Equal(ends(plan), []uint64{first}) {
+		t.Errorf("plan: %+v, %v", plan, err)
+	}
+	if plan, err = s.Apply(yaml(p[0])); err != nil || !slices.Equal(ends(plan), []uint64{first}) {
+		t.Fatalf("apply: %+v, %v", plan, err)
+	}
+	hosttest.Eventually(t, "the flow anew", func() bool {
+		send(0)
+		send(1)
+		return slices.Max(flows(s)) > second && !slices.Contains(flows(s), first)
+	})
+	if !slices.Contains(flows(s), second) {
+		t.Errorf("the flow elsewhere is gone: %v", flows(s))
+	}
+}

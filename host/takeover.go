@@ -21,7 +21,7 @@ import (
 //	Hello            ────▶
 //	                 ◀────      Hello, Sockets…, and from now on the packets of each live pushed point
 //	                 ◀────      Ready: all windows were sent
-//	(its points are live, with packagers)
+//	(its points are live, with packagers; what two can have open, it has)
 //	Commit           ────▶      gives up UDP, and addresses that the new one does not want
 //	                 ◀────      Committed
 //	(it opens its listeners on the same sockets, the admin API, its gate)
@@ -88,7 +88,9 @@ func (s *Server) pushPoints() []string {
 }
 
 func (s *Server) greeting() handover.Greeting {
-	return handover.NewGreeting(os.Getpid(), s.options.Version, s.pushPoints())
+	g := handover.NewGreeting(os.Getpid(), s.options.Version, s.pushPoints())
+	g.Failed = s.failures()
+	return g
 }
 
 // openGate lets the next server ask. Without a gate this one runs, but cannot be taken
@@ -117,12 +119,16 @@ func (s *Server) gateLoop(gate *net.UnixListener) {
 			}
 			return
 		}
+		conn := handover.NewConn(sock)
 		if err := handover.CheckPeer(sock); err != nil {
+			if stranger := conn.Stranger(); stranger != nil {
+				err = stranger
+			}
 			s.log.Warn("take-over refused", "error", err)
 			sock.Close()
 			continue
 		}
-		s.yieldTo(handover.NewConn(sock))
+		s.yieldTo(conn)
 	}
 }
 

@@ -54,7 +54,7 @@ func (y *yielding) moveLoop() {
 				}
 			}
 		}
-		tally.Viewers = int(y.s.pool.Stats().Viewers)
+		tally.Viewers = y.s.viewersHere()
 		switch {
 		case !settled && waiting == 0:
 			settled, told = true, tally
@@ -75,6 +75,19 @@ func (y *yielding) moveLoop() {
 		case <-tick.C:
 		}
 	}
+}
+
+// viewersHere counts this server's viewers, and those of the servers before it, which it
+// relays to.
+func (s *Server) viewersHere() int {
+	x := &s.succession
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	n := int(s.pool.Stats().Viewers)
+	if x.before != nil && !x.before.isDead() {
+		n += x.tally.Viewers
+	}
+	return n
 }
 
 // move passes a source to the new server. On an error it goes on here.

@@ -18,6 +18,7 @@ type taking struct {
 	s       *Server
 	l       *link
 	sockets takenSockets
+	there   offered            // what the old server has offered
 	steps   chan handover.Kind // Ready, Committed, Settled, in this order
 	refused chan error         // of capacity 1
 }
@@ -41,19 +42,24 @@ func (s *Server) takeOver(ctx context.Context) (*taking, error) {
 	}
 	s.log.Info("taking over", "from_pid", peer.PID, "release", peer.Release)
 	t := &taking{s: s, l: newLink(s, conn, peer), steps: make(chan handover.Kind, 4), refused: make(chan error, 1)}
+	s.inherited = append([]socketSource{&t.sockets}, s.inherited...)
 	t.l.run(t.step)
 	if err := t.prepare(ctx); err != nil {
 		if !t.l.isDead() || !s.isAlone() {
-			t.abort()
-			return nil, fmt.Errorf("take over from process %d: %w", peer.PID, err)
+			t.giveUp()
+			return nil, t.refusal(err)
 		}
 		s.log.Warn("the other process has died while this one took over; this one goes on with what it has got", "pid", peer.PID)
 	}
 	s.succession.mu.Lock()
 	s.succession.before = t.l
 	s.succession.mu.Unlock()
-	s.inherited = append([]socketSource{&t.sockets}, s.inherited...)
 	return t, nil
+}
+
+// refusal words why there is no take-over.
+func (t *taking) refusal(why error) error {
+	return fmt.Errorf("take over from process %d: that one goes on and nothing has changed: %w", t.l.peer.PID, why)
 }
 
 // dyingFor is how long a process may take between the end of its connections and that of
@@ -113,8 +119,16 @@ func (t *taking) prepare(ctx context.Context) error {
 	if err := t.await(ctx, handover.Ready); err != nil {
 		return err
 	}
+	t.there = t.sockets.offered()
+	if err := t.judge(t.there); err != nil {
+		return err
+	}
+	keeps := t.sockets.keep(t.s.config())
+	if err := t.openAside(t.there); err != nil {
+		return err
+	}
 	t.s.awaitPoints(ctx)
-	t.l.send(handover.Commit, handover.Group{What: groupTCP, Addresses: t.sockets.keep(t.s.config())})
+	t.l.send(handover.Commit, handover.Group{What: groupTCP, Addresses: keeps})
 	if err := t.await(ctx, handover.Committed); err != nil {
 		return err
 	}
@@ -203,10 +217,12 @@ func (t *taking) move(f *handover.Frame) error {
 	return nil
 }
 
-// abort leaves the old server as it was.
+// abort leaves the old server as it was, which opens again what it had given up once the
+// connection has ended.
 func (t *taking) abort() {
-	t.l.Close()
 	t.sockets.Close()
+	t.l.Close()
+	t.sockets.Close() // what came meanwhile
 }
 
 // serving tells the old server that this one accepts, and waits for the sources that

@@ -27,7 +27,12 @@ func (s *Server) yieldTo(conn *handover.Conn) {
 	_ = conn.SetReadDeadline(time.Now().Add(greetTimeout))
 	f, err := conn.Read()
 	if err != nil || f.Kind != handover.Hello {
-		s.log.Warn("take-over refused", "error", errors.Join(errors.New("no greeting"), err))
+		if stranger := conn.Stranger(); stranger != nil { // it has seen whose this one is, and left
+			err = stranger
+		} else {
+			err = errors.Join(errors.New("no greeting"), err)
+		}
+		s.log.Warn("take-over refused", "error", err)
 		_ = conn.Close()
 		conn.CloseFiles()
 		return
@@ -208,7 +213,7 @@ func (y *yielding) serving() {
 	x.mu.Lock()
 	x.served = true
 	x.mu.Unlock()
-	s.log.Info("another process has taken over; this one keeps its viewers", "pid", y.l.peer.PID, "viewers", s.pool.Stats().Viewers, "limit", s.takeoverLimit())
+	s.log.Info("another process has taken over; this one keeps its viewers", "pid", y.l.peer.PID, "viewers", s.viewersHere(), "limit", s.takeoverLimit())
 	x.loops.Go(y.moveLoop)
 	x.loops.Go(y.retire)
 }

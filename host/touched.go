@@ -24,6 +24,9 @@ func (x *proposal) touched(all []session.Status) (out []admin.Touched) {
 	for i := range x.listeners {
 		t.listener(&x.listeners[i])
 	}
+	for _, l := range x.displaced {
+		t.displaced(l)
+	}
 	for i := range x.points {
 		t.point(&x.points[i])
 	}
@@ -65,8 +68,16 @@ func (t *touching) plugin(p *pluginStep) {
 
 func (t *touching) listener(l *listenerStep) {
 	for _, s := range t.all {
-		if s.Listener == l.name() && l.endsFlows() {
+		if s.Listener == l.name() && l.endsFlows() && hasFlowAt(l.old, s.Local) {
 			t.set(s.ID, admin.Ends, "listener "+s.Listener+" gets new sockets at the same address")
+		}
+	}
+}
+
+func (t *touching) displaced(l *listening) {
+	for _, s := range t.all {
+		if s.Listener == l.config.Name && hasFlowAt(l.config, s.Local) {
+			t.set(s.ID, admin.Ends, "listener "+s.Listener+" had its address before a change, and another gets it")
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -39,6 +40,17 @@ func newError() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// unsigned keeps a negative error number, as Windows shows them, from being read as a flag.
+func unsigned(args []string) []string {
+	if len(args) < 2 || args[0] != "error" {
+		return args
+	}
+	if _, err := strconv.ParseInt(args[1], 10, 64); err != nil || args[1][0] != '-' {
+		return args
+	}
+	return append(append([]string{"error"}, args[2:]...), "--", args[1])
 }
 
 // explanation is an entry of the table as --json prints it.

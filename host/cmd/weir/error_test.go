@@ -14,7 +14,7 @@ func TestError(t *testing.T) {
 		t.Errorf("exit %d, %q", code, errOut)
 	}
 	golden(t, "error.golden", out)
-	for _, same := range [][]string{{"error", "ns_e_port_in_use_http"}, {"error", "--", "-1072884341"}, {"error", "3222082955"}} {
+	for _, same := range [][]string{{"error", "ns_e_port_in_use_http"}, {"error", "--", "-1072884341"}, {"error", "-1072884341"}, {"error", "3222082955"}} {
 		if _, again, _ := weir(same...); again != out {
 			t.Errorf("%q: %q", same, again)
 		}

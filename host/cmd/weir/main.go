@@ -18,7 +18,7 @@ func main() {
 func execute(ctx context.Context, args []string, out, errOut io.Writer) int {
 	var run run
 	root := newRoot(&run)
-	root.SetArgs(args)
+	root.SetArgs(unsigned(args))
 	root.SetOut(out)
 	root.SetErr(errOut)
 	cmd, err := root.ExecuteContextC(ctx)

@@ -24,7 +24,8 @@ func newPlan() *cobra.Command {
 		Use:   "plan -c FILE",
 		Short: "Tell what a configuration would change in the running server",
 		Long: "Plan compares a configuration with the one that runs and changes nothing. It prints each key that differs, what each change\n" +
-			"means for those who are connected, the announced URLs that become others, and the sessions that `weir apply` would touch." + howSent,
+			"means for those who are connected, the announced URLs that become others, and the sessions that `weir apply` would touch. New\n" +
+			"addresses are bound for a moment, so that one that cannot be had is refused as `weir apply` would refuse it." + howSent,
 		Example: "  weir plan -c plugins.yaml",
 	}, (*admin.Client).PlanConfig)
 }

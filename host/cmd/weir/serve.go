@@ -31,7 +31,7 @@ func newServe() *cobra.Command {
 		Long: "Serve runs the server until it gets SIGTERM or SIGINT; then it drains: nobody joins, and viewers may finish.\n" +
 			"A second signal ends it at once. SIGHUP applies the configuration as it is then, modules included. With --takeover it takes over\n" +
 			"from the server that runs with the same configuration: its listening sockets and the sources that encoders push; viewers stay\n" +
-			"with the old process, which ends when they have left. It prints each listener, point and plugin, then a line that begins with \"ready\".\n" +
+			"with the old process, which ends when they have left; it is all or nothing, as apply is. It prints each listener, point and plugin, then a line that begins with \"ready\".\n" +
 			"Its log goes to the standard error. Without -c it runs ./" + configFile + " if there is one, else a built-in demo.",
 		Example: "  weir serve -c plugins.yaml --drain 30s",
 		Args:    cobra.NoArgs,

@@ -53,7 +53,7 @@ func writeStatus(w io.Writer, st admin.Status, now time.Time) {
 	fmt.Fprintf(w, "\nDELIVERY  %s, %s in %s, %s dropped%s\n", count(d.Viewers, "viewer"), size(d.Bytes), count(d.Sends, "send"),
 		count(d.DroppedPackets, "packet"), counts("; left: ", d.Left))
 	if t := st.Takeover; t != nil {
-		fmt.Fprintf(w, "TAKEOVER  from process %d, which still has %s and %s\n", t.FromPID, count(t.ViewersLeft, "viewer"), count(t.SourcesRelayed, "source"))
+		fmt.Fprintf(w, "TAKEOVER  from process %d; it and those before it still have %s and %s\n", t.FromPID, count(t.ViewersLeft, "viewer"), count(t.SourcesRelayed, "source"))
 	}
 	if st.Steer != nil {
 		writeSteer(w, st.Steer)
@@ -123,7 +123,7 @@ func writePlugins(w io.Writer, all []admin.Plugin, now time.Time) {
 	}
 	t.flush()
 	for _, p := range all {
-		if p.State != admin.PluginRunning && p.Reason != "" {
+		if p.Reason != "" {
 			state := p.State
 			if !p.Until.IsZero() {
 				state += " for " + age(p.Until.Sub(now))
