@@ -39,8 +39,8 @@ func (s *Server) config() *config.Config { return s.changes.current.Load() }
 
 // release lets a replaced listener finish what it has begun.
 func (s *Server) release(l *listening, a *aside) {
-	ends := slices.Contains(a.x.displaced, l) || slices.ContainsFunc(a.x.listeners, func(x listenerStep) bool { return x.old.Name == l.config.Name && x.endsFlows() })
-	if ends || l.tcp == nil && !l.hasFlows() {
+	ends := func(x listenerStep) bool { return x.old.Name == l.config.Name && x.endsFlows() }
+	if slices.Contains(a.x.displaced, l) || slices.ContainsFunc(a.x.listeners, ends) || l.tcp == nil && !l.hasFlows() {
 		l.close()
 		return
 	}

@@ -61,7 +61,8 @@ func hasFlowAt(c config.Listener, local netip.AddrPort) bool {
 func (s *Server) fedNotes() (all []admin.Note) {
 	for _, l := range s.changes.fed {
 		addresses, _ := l.place.where()
-		all = append(all, admin.Note{Text: fmt.Sprintf("listener %s, as it was before a change, is still fed at %s (flows: %d)", l.config.Name, strings.Join(addresses, ", "), l.datagrams().Flows),
+		at := strings.Join(addresses, ", ")
+		all = append(all, admin.Note{Text: fmt.Sprintf("listener %s, as it was before a change, is still fed at %s (flows: %d)", l.config.Name, at, l.datagrams().Flows),
 			Remedy: "have who sends there send to the new address, or stop: its last flow closes it"})
 	}
 	return all

@@ -50,7 +50,8 @@ func (x *proposal) isAtHand(s *Server, c config.Listener, a netip.AddrPort) bool
 		if l == nil || !l.isOpen() || l.config.UDP != c.UDP {
 			continue
 		}
-		if l.hasDatagramsAt([]netip.AddrPort{a}) || l.tcp != nil && slices.ContainsFunc(l.tcp.Sockets(), func(t *net.TCPListener) bool { return meet(addressOf(t), a) }) {
+		meets := func(t *net.TCPListener) bool { return meet(addressOf(t), a) }
+		if l.hasDatagramsAt([]netip.AddrPort{a}) || l.tcp != nil && slices.ContainsFunc(l.tcp.Sockets(), meets) {
 			return true
 		}
 	}
