@@ -118,7 +118,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		o.Log = slog.Default()
 	}
 	if socket := c.Admin.Socket; socket != "" && !o.Takeover {
-		if err := admin.Probe(socket); err != nil { // before anything that the other server would notice
+		if err = admin.Probe(socket); err != nil { // before anything that the other server would notice
 			return nil, err
 		}
 	}

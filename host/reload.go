@@ -47,7 +47,7 @@ func (s *Server) changeTo(c *config.Config, apply bool) (admin.Plan, error) {
 	}
 	plan := admin.Plan{Config: c.File, Changes: x.changes, URLs: x.urls(s), Warnings: x.warnings}
 	if !apply {
-		if err := x.tryAddresses(s); err != nil {
+		if err = x.tryAddresses(s); err != nil {
 			return admin.Plan{}, refused(err)
 		}
 		plan.Sessions = x.touched(s.room.Sessions())

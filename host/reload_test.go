@@ -112,9 +112,9 @@ plugins:
 	}
 	s := hosttest.Start(t, yaml(p[0], ""))
 	sender := func(port int) net.Conn {
-		conn, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			t.Fatal(err)
+		conn, failed := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", port))
+		if failed != nil {
+			t.Fatal(failed)
 		}
 		t.Cleanup(func() { conn.Close() })
 		return conn

@@ -35,7 +35,7 @@ func TestApplyLeavesInheritedSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close(context.Background()) //nolint:errcheck // nothing is left to go wrong
+	defer s.Close(context.Background())
 	opened, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -18,8 +18,8 @@ func queued(s *net.TCPListener) (is bool) {
 		return true
 	}
 	err = raw.Control(func(fd uintptr) {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
-		is = n > 0 || err != nil
+		n, failed := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		is = n > 0 || failed != nil
 	})
 	return is || err != nil
 }

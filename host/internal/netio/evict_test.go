@@ -1,6 +1,7 @@
 package netio
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -81,7 +82,7 @@ func TestOldestMakeRoom(t *testing.T) {
 	if got, _ := silent.ended(); got != "" {
 		t.Errorf("the silent one got %q", got)
 	}
-	if n, err := unix.Read(sockets[len(sockets)-2], b); n > 0 || err != nil && err != syscall.ECONNRESET {
+	if n, err := unix.Read(sockets[len(sockets)-2], b); n > 0 || err != nil && !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the last but one is still there: %d, %v", n, err)
 	}
 	if n := l.Stats().Sniffed[OutcomeBusy]; n != 1 {
