@@ -198,9 +198,9 @@ plugins:
 	}
 	var senders []net.Conn
 	for _, port := range p {
-		conn, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			t.Fatal(err)
+		conn, failed := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", port))
+		if failed != nil {
+			t.Fatal(failed)
 		}
 		t.Cleanup(func() { conn.Close() })
 		senders = append(senders, conn)
