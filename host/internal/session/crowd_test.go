@@ -48,10 +48,11 @@ func TestCrowdedOut(t *testing.T) {
 	}
 	first := r.dial(at, fmt.Sprintf(request, "gate"))
 	<-entered
+	under := r.room.nextID.Load()
 	_, _ = io.WriteString(hog, "more")
-	r.waitReady(runner, 1)
+	r.waitReady(runner, under, 1)
 	_, _ = io.WriteString(victim, "more!")
-	r.waitReady(runner, 2)
+	r.waitReady(runner, under, 2)
 	close(gate)
 	ask(t, first)
 	if _, err := io.ReadFull(victim, got); err != nil || string(got) != "served" {

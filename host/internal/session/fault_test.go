@@ -53,6 +53,7 @@ func TestGuiltyAlone(t *testing.T) {
 			at := r.listen()
 			first := r.dial(at, fmt.Sprintf(request, "gate"))
 			<-entered
+			under := r.room.nextID.Load()
 			const innocent = 20
 			var conns []io.Reader
 			for i := range innocent {
@@ -61,7 +62,7 @@ func TestGuiltyAlone(t *testing.T) {
 					conns = append(conns, r.dial(at, fmt.Sprintf(request, "guilty")))
 				}
 			}
-			r.waitReady(runner, innocent+1)
+			r.waitReady(runner, under, innocent+1)
 			close(gate)
 			ask(t, first)
 			for i, c := range conns {

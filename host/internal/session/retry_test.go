@@ -31,11 +31,12 @@ func together(t *testing.T, trip func([]byte) plugin.Kind, paths ...string) ([]i
 	at := r.listen()
 	first := r.dial(at, fmt.Sprintf(request, "gate"))
 	<-entered
+	under := r.room.nextID.Load()
 	var conns []io.Reader
 	for _, p := range paths {
 		conns = append(conns, r.dial(at, fmt.Sprintf(request, p)))
 	}
-	r.waitReady(runner, len(paths))
+	r.waitReady(runner, under, len(paths))
 	close(gate)
 	ask(t, first)
 	var codes []int

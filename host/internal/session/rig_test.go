@@ -322,13 +322,19 @@ func (r *recorder) wait(t *testing.T, prefix string) string {
 	}
 }
 
-// waitReady waits until so many sessions wait for their turn.
-func (r *rig) waitReady(runner *Runner, n int) {
+// waitReady waits until so many sessions wait for their turn besides that which is under way.
+func (r *rig) waitReady(runner *Runner, under uint64, n int) {
 	r.t.Helper()
 	until(r.t, "the sessions did not become ready", func() bool {
 		runner.mail.mu.Lock()
 		defer runner.mail.mu.Unlock()
-		return len(runner.mail.ready) >= n
+		waiting := 0
+		for _, s := range runner.mail.ready {
+			if s.id != under { // the one that is under way may be ready again
+				waiting++
+			}
+		}
+		return waiting >= n
 	})
 }
 
