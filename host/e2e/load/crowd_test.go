@@ -46,8 +46,10 @@ func TestCrowd(t *testing.T) {
 		t.Errorf("status tells %d viewers, there are %d", p, viewers+len(some))
 	}
 
-	end := first.sent.Load() + int64((length-time.Since(joined))/windows.step)
-	a.watched(seats[1:2], int(end)) // an mmsh viewer, and with it the rest
+	sent, rest := first.sent.Load(), length-time.Since(joined)
+	for _, part := range []time.Duration{rest / 2, rest} { // each far below what an event may take
+		a.watched(seats[1:2], int(sent+int64(part/windows.step))) // an mmsh viewer, and with it the others
+	}
 	last := map[*form]int{forms[2]: second.finish()}
 	last[forms[0]] = first.finish()
 	last[forms[1]] = last[forms[0]]
