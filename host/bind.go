@@ -63,7 +63,10 @@ func (p *place) take(from socketSource, udp bool, a netip.AddrPort) {
 // rung names the rungs in use.
 func (p *place) rung() string {
 	var names []string
-	for _, r := range p.rungs {
+	for _, r := range []rung{rungInherited, rungBind, rungSteer} {
+		if !slices.Contains(p.rungs, r) {
+			continue
+		}
 		names = append(names, string(r))
 	}
 	return strings.Join(names, "+")
@@ -117,7 +120,6 @@ func (s *Server) climbOne(p *place, c config.Listener, a netip.AddrPort) error {
 		}
 		if c.UDP { // netio binds the workers of all addresses together
 			p.bind = append(p.bind, a)
-			p.use(rungBind)
 			return nil
 		}
 		bound, err := p.bindOne(a)
@@ -167,7 +169,7 @@ func (s *Server) inherit(p *place, c config.Listener, a netip.AddrPort) bool {
 		if c.UDP {
 			if group, ok := from.TakeUDP(c.Name, a); ok {
 				p.udp = append(p.udp, group)
-				p.take(from, c.UDP, udpAddressOf(group[0]))
+				p.take(from, c.UDP, socketAddress(group[0].LocalAddr()))
 				return true
 			}
 			continue
@@ -182,13 +184,16 @@ func (s *Server) inherit(p *place, c config.Listener, a netip.AddrPort) bool {
 	return false
 }
 
-func addressOf(l *net.TCPListener) netip.AddrPort {
-	a, ok := l.Addr().(*net.TCPAddr)
+// addressOf is what a listening socket is bound to.
+func addressOf(l *net.TCPListener) netip.AddrPort { return socketAddress(l.Addr()) }
+
+// socketAddress is the address of a TCP or UDP socket, zero for any other.
+func socketAddress(a net.Addr) netip.AddrPort {
+	x, ok := a.(interface{ AddrPort() netip.AddrPort })
 	if !ok {
 		return netip.AddrPort{}
 	}
-	ap := a.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	return unmapped(x.AddrPort())
 }
 
 // bindOne binds an address and tells what it became.

@@ -52,6 +52,9 @@ func (s *Server) listenUDP(l *listening, p *place) (*netio.UDPListener, error) {
 		o.Addresses, o.Sockets = p.bind, p.udp
 		opened, err := netio.ListenUDP(o)
 		if err == nil {
+			if len(p.bind) > 0 {
+				p.use(rungBind)
+			}
 			return opened, nil
 		}
 		lost := len(p.udp) > 0 // closed by ListenUDP: without them the listener would be open in part

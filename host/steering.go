@@ -3,7 +3,6 @@ package host
 import (
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -120,7 +119,7 @@ func (l *listening) attach(table *steer.Table) error {
 func (l *listening) anchor(v6 bool) syscall.Conn {
 	if len(l.udp) > 0 {
 		for _, c := range slices.Backward(l.udp[len(l.udp)-1].Anchors()) {
-			if udpAddressOf(c).Addr().Is6() == v6 {
+			if socketAddress(c.LocalAddr()).Addr().Is6() == v6 {
 				return c
 			}
 		}
@@ -132,15 +131,6 @@ func (l *listening) anchor(v6 bool) syscall.Conn {
 		}
 	}
 	return nil
-}
-
-func udpAddressOf(c *net.UDPConn) netip.AddrPort {
-	a, ok := c.LocalAddr().(*net.UDPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := a.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
 func protocolOf(c config.Listener) string {
