@@ -33,46 +33,28 @@ type lifeEvents struct {
 	pack    abi.Package
 }
 
-func (e *events) record(op abi.Op) abi.Record {
-	switch op {
-	case abi.OpOpen:
-		return &e.open
-	case abi.OpState:
-		return &e.state
-	case abi.OpConnOpen:
-		return &e.connOpen
-	case abi.OpData:
-		return &e.data
-	case abi.OpEnd:
-		return &e.end
-	case abi.OpHTTPRequest:
-		return &e.request
-	case abi.OpTimer:
-		return &e.timer
-	case abi.OpDialed:
-		return &e.dialed
-	case abi.OpPoint:
-		return &e.point
-	case abi.OpPublished:
-		return &e.published
-	case abi.OpPackets:
-		return &e.packets
-	case abi.OpAttached:
-		return &e.views.attached
-	case abi.OpDetached:
-		return &e.views.detached
-	case abi.OpDocumentRequest:
-		return &e.document
-	case abi.OpStop:
-		return &e.life.stop
-	case abi.OpRefused:
-		return &e.life.refused
-	case abi.OpStart:
-		return &e.life.start
-	case abi.OpPackage:
-		return &e.life.pack
-	case abi.OpDatagrams:
-		return &e.datagrams
-	}
-	return nil
+// byOp finds the record of an op: an index costs a guest less than a call.
+type byOp [abi.OpDatagrams + 1]abi.Record
+
+func (e *events) byOp() (t byOp) {
+	t[abi.OpOpen] = &e.open
+	t[abi.OpState] = &e.state
+	t[abi.OpConnOpen] = &e.connOpen
+	t[abi.OpData] = &e.data
+	t[abi.OpEnd] = &e.end
+	t[abi.OpHTTPRequest] = &e.request
+	t[abi.OpTimer] = &e.timer
+	t[abi.OpDialed] = &e.dialed
+	t[abi.OpPoint] = &e.point
+	t[abi.OpPublished] = &e.published
+	t[abi.OpPackets] = &e.packets
+	t[abi.OpAttached] = &e.views.attached
+	t[abi.OpDetached] = &e.views.detached
+	t[abi.OpDocumentRequest] = &e.document
+	t[abi.OpStop] = &e.life.stop
+	t[abi.OpRefused] = &e.life.refused
+	t[abi.OpStart] = &e.life.start
+	t[abi.OpPackage] = &e.life.pack
+	t[abi.OpDatagrams] = &e.datagrams
+	return t
 }

@@ -34,6 +34,7 @@ type Plugin struct {
 
 	reader abi.Reader
 	events events
+	byOp   byOp
 	v      Verdicts
 }
 
@@ -47,7 +48,7 @@ func New[S any, P interface {
 	State
 }](open func(*abi.Open) error, event func(s *S, e abi.Record, v *Verdicts) error) *Plugin {
 	c := new(cache[S, P])
-	return &Plugin{open: open, event: func(session uint64, blob []byte, e abi.Record, v *Verdicts) error {
+	p := &Plugin{open: open, event: func(session uint64, blob []byte, e abi.Record, v *Verdicts) error {
 		s := c.state(session, blob)
 		if s == nil {
 			return abi.ESTATE
@@ -57,13 +58,18 @@ func New[S any, P interface {
 			return err
 		}
 		c.scratch = s.AppendState(c.scratch[:0])
-		if !bytes.Equal(c.scratch, blob) {
+		if !equal(c.scratch, blob) {
 			v.setState(c.scratch)
 			c.keep(session)
 		}
 		return nil
 	}}
+	p.byOp = p.events.byOp()
+	return p
 }
+
+// equal is bytes.Equal without a call for the many sessions that hold nothing.
+func equal(a, b []byte) bool { return len(a) == len(b) && (len(a) == 0 || bytes.Equal(a, b)) }
 
 // cacheSlots bounds how many decoded states an instance keeps (chosen: the most
 // events that a frame holds).
@@ -86,7 +92,7 @@ type cache[S any, P interface {
 
 func (c *cache[S, P]) state(session uint64, blob []byte) P {
 	slot := &c.slots[session%cacheSlots]
-	if slot.used && slot.session == session && bytes.Equal(slot.blob, blob) {
+	if slot.used && slot.session == session && equal(slot.blob, blob) {
 		return P(&slot.value)
 	}
 	slot.session, slot.used = session, true
@@ -117,21 +123,25 @@ func (p *Plugin) Call(frame, out []byte) int32 {
 	p.v.w.Reset(out)
 	var blob []byte
 	for {
-		raw, ok, err := p.reader.Next()
+		ok, err := p.reader.Advance()
 		if err != nil {
 			return int32(abi.EINVAL)
 		}
 		if !ok {
 			break
 		}
-		e := p.events.record(raw.Op)
+		raw := p.reader.Current()
+		var e abi.Record
+		if int(raw.Op) < len(p.byOp) {
+			e = p.byOp[raw.Op]
+		}
 		if e == nil {
 			if raw.IsCritical() {
 				return int32(abi.ENOSYS)
 			}
 			continue
 		}
-		if p.reader.Decode(raw, e) != nil {
+		if p.reader.Read(e) != nil {
 			return int32(abi.EINVAL)
 		}
 		if st, ok := e.(*abi.State); ok {

@@ -14,9 +14,9 @@ var (
 	outbox     [abi.UsualBox]byte
 )
 
-// Register makes p the plugin of this module. Call it from an init function: a
-// reactor's main does not run.
-func Register(p *Plugin) { registered = p }
+// Register makes newPlugin's plugin the one of this module. Call it from an init
+// function: a reactor's main does not run.
+func Register(newPlugin func() *Plugin) { registered = newPlugin() }
 
 // Main is what a plugin's main function calls; in a reactor it never runs.
 func Main() {}

@@ -1,5 +1,7 @@
 package abi
 
+import "encoding/binary"
+
 // Head opens every event. Time and entropy are inputs, so that a call is a function
 // of its input and can be replayed.
 type Head struct {
@@ -18,7 +20,16 @@ type Event interface {
 // EventHead gives the head, for code that fills it in whatever the event.
 func (h *Head) EventHead() *Head { return h }
 
+// eventHead is the size of a head on the wire in bytes.
+const eventHead = 8 + 8 + 16 + 4
+
 func (h *Head) visit(c *coder) {
+	if b := c.buf[c.pos:]; c.reading && len(b) >= eventHead { // whole, as it always is
+		h.UnixNano, h.MonoNano = int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:]))
+		h.Entropy, h.Conn = [16]byte(b[16:]), binary.LittleEndian.Uint32(b[32:])
+		c.pos += eventHead
+		return
+	}
 	c.i64(&h.UnixNano)
 	c.i64(&h.MonoNano)
 	c.entropy(&h.Entropy)
@@ -124,6 +135,23 @@ type HTTPRequest struct {
 	Remote   []byte
 	Fields   Fields
 	Point    PointSummary // of the point that the route named
+}
+
+// visitNumbers reads whole numbers in one go.
+func (r *HTTPRequest) visitNumbers(c *coder) {
+	const size = 4*2 + 8
+	if b := c.buf[c.pos:]; c.reading && len(b) >= size {
+		r.Proto, r.Body = binary.LittleEndian.Uint16(b), BodyKind(binary.LittleEndian.Uint16(b[2:]))
+		r.Expect, r.TLS = binary.LittleEndian.Uint16(b[4:]), binary.LittleEndian.Uint16(b[6:])
+		r.Length = binary.LittleEndian.Uint64(b[8:])
+		c.pos += size
+		return
+	}
+	c.u16(&r.Proto)
+	c.u16((*uint16)(&r.Body))
+	c.u16(&r.Expect)
+	c.u16(&r.TLS)
+	c.u64(&r.Length)
 }
 
 // Timer: a timer set by SET_TIMER has run out.

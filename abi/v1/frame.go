@@ -54,6 +54,7 @@ type Reader struct {
 	pos   int
 	left  uint32
 	c     coder
+	raw   Raw
 }
 
 // Reset starts reading frame; it fails with ErrMalformed when its head cannot be one.
@@ -74,10 +75,18 @@ func (r *Reader) Reset(frame []byte) error {
 // Fields that the body lacks become zero, bytes behind the last known field are
 // ignored (spec.md §4). It fails with ErrMalformed when a field is cut short, and
 // leaves rec partly set then.
-func (r *Reader) Decode(raw Raw, rec Record) error {
-	r.c = coder{buf: raw.Body, reading: true}
-	rec.visit(&r.c)
-	if r.c.failed {
+func (r *Reader) Decode(raw Raw, rec Record) error { return r.decode(raw.Body, rec) }
+
+// Read is Decode of the current record.
+func (r *Reader) Read(rec Record) error { return r.decode(r.raw.Body, rec) }
+
+// decode sets the coder field by field: a guest copies and clears whole structs at the
+// price of several fields.
+func (r *Reader) decode(body []byte, rec Record) error {
+	c := &r.c
+	c.buf, c.pos, c.reading, c.failed = body, 0, true, false
+	rec.visit(c)
+	if c.failed {
 		return ErrMalformed
 	}
 	return nil
@@ -89,29 +98,40 @@ func (r *Reader) Len() int { return int(r.left) }
 // Next gives the next record. ok is false behind the last one; err is ErrMalformed
 // when the record does not lie within the frame, and the Reader is spent then.
 func (r *Reader) Next() (raw Raw, ok bool, err error) {
+	if ok, err = r.Advance(); ok {
+		raw = r.raw
+	}
+	return raw, ok, err
+}
+
+// Current is the record that Advance has come to. It is overwritten by the next
+// Advance.
+func (r *Reader) Current() *Raw { return &r.raw }
+
+// Advance is Next for hot paths: the record is Current then, and Read decodes it.
+func (r *Reader) Advance() (ok bool, err error) {
 	if r.left == 0 {
-		return Raw{}, false, nil
+		return false, nil
 	}
 	rest := r.frame[r.pos:]
 	if len(rest) < recordHead {
 		r.left = 0
-		return Raw{}, false, ErrMalformed
+		return false, ErrMalformed
 	}
 	n := binary.LittleEndian.Uint32(rest[4:])
 	if uint64(n) > uint64(len(rest)-recordHead) {
 		r.left = 0
-		return Raw{}, false, ErrMalformed
+		return false, ErrMalformed
 	}
 	end := recordHead + int(n)
-	raw = Raw{
-		Op:      Op(binary.LittleEndian.Uint16(rest)),
-		Flags:   binary.LittleEndian.Uint16(rest[2:]),
-		Session: binary.LittleEndian.Uint64(rest[8:]),
-		Body:    rest[recordHead:end:end],
-	}
+	raw := &r.raw
+	raw.Op = Op(binary.LittleEndian.Uint16(rest))
+	raw.Flags = binary.LittleEndian.Uint16(rest[2:])
+	raw.Session = binary.LittleEndian.Uint64(rest[8:])
+	raw.Body = rest[recordHead:end:end]
 	r.left--
 	r.pos = min(r.pos+align8(end), len(r.frame))
-	return raw, true, nil
+	return true, nil
 }
 
 // Writer fills a buffer with a frame. It never grows the buffer. The zero Writer is
@@ -136,9 +156,10 @@ func (w *Writer) Put(session uint64, flags uint16, rec Record) error {
 	if w.pos+recordHead > len(w.buf) {
 		return ErrFull
 	}
-	w.c = coder{buf: w.buf, pos: w.pos + recordHead}
-	rec.visit(&w.c)
-	return w.finish(session, flags, rec.Op(), w.c.pos, w.c.failed)
+	c := &w.c
+	c.buf, c.pos, c.reading, c.failed = w.buf, w.pos+recordHead, false, false
+	rec.visit(c)
+	return w.finish(session, flags, rec.Op(), c.pos, c.failed)
 }
 
 // PutRaw appends a record whose body is already encoded.
@@ -152,15 +173,17 @@ func (w *Writer) PutRaw(raw Raw) error {
 }
 
 func (w *Writer) finish(session uint64, flags uint16, op Op, end int, failed bool) error {
-	next := w.pos + align8(end-w.pos)
+	next, size := w.pos+align8(end-w.pos), end-w.pos-recordHead
 	if failed || next > len(w.buf) {
 		return ErrFull
 	}
-	clear(w.buf[end:next])
+	for ; end < next; end++ { // at most 7 bytes: not worth a call
+		w.buf[end] = 0
+	}
 	head := w.buf[w.pos:]
 	binary.LittleEndian.PutUint16(head, uint16(op))
 	binary.LittleEndian.PutUint16(head[2:], flags)
-	binary.LittleEndian.PutUint32(head[4:], uint32(end-w.pos-recordHead))
+	binary.LittleEndian.PutUint32(head[4:], uint32(size))
 	binary.LittleEndian.PutUint64(head[8:], session)
 	w.pos = next
 	w.records++

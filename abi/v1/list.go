@@ -19,11 +19,18 @@ func (l *list) reset() { l.raw = l.raw[:0] }
 
 // begin opens an item of size bytes and returns a coder over them, which must write
 // them all.
-func (l *list) begin(size int) coder {
+func (l *list) begin(size int) coder { return coder{buf: l.item(size)} }
+
+// item opens an item of size bytes and returns them, to be written.
+func (l *list) item(size int) []byte {
 	start := len(l.raw)
-	l.raw = slices.Grow(l.raw, 4+size)[:start+4+size]
+	end := start + 4 + size
+	if end > cap(l.raw) {
+		l.raw = slices.Grow(l.raw, 4+size)
+	}
+	l.raw = l.raw[:end]
 	binary.LittleEndian.PutUint32(l.raw[start:], uint32(size))
-	return coder{buf: l.raw, pos: start + 4}
+	return l.raw[start+4 : end : end]
 }
 
 // next cuts the first item off b. A malformed tail ends the walk.
@@ -83,19 +90,6 @@ func (p *Piece) visit(c *coder) {
 	}
 }
 
-func (p *Piece) size() int {
-	switch p.Kind {
-	case PieceLiteral, PieceHeader:
-		return 2 + 4 + len(p.Bytes)
-	case PiecePacket:
-		return 2 + 4 + 8 + 8
-	case PieceInput:
-		return 2 + 4 + 8
-	default:
-		return 2
-	}
-}
-
 // Pieces is a list of Piece; the payload is their concatenation.
 type Pieces struct{ list }
 
@@ -104,8 +98,26 @@ func (l *Pieces) Reset() { l.reset() }
 
 // Add appends p, copying its bytes.
 func (l *Pieces) Add(p Piece) {
-	c := l.begin(p.size())
-	p.visit(&c)
+	switch p.Kind {
+	case PieceLiteral, PieceHeader:
+		b := l.item(2 + 4 + len(p.Bytes))
+		binary.LittleEndian.PutUint16(b, uint16(p.Kind))
+		binary.LittleEndian.PutUint32(b[2:], uint32(len(p.Bytes)))
+		copy(b[6:], p.Bytes)
+	case PieceInput:
+		b := l.item(2 + 4 + 8)
+		binary.LittleEndian.PutUint16(b, uint16(p.Kind))
+		binary.LittleEndian.PutUint32(b[2:], p.Length)
+		binary.LittleEndian.PutUint64(b[6:], p.Offset)
+	case PiecePacket:
+		b := l.item(2 + 4 + 8 + 8)
+		binary.LittleEndian.PutUint16(b, uint16(p.Kind))
+		binary.LittleEndian.PutUint32(b[2:], p.Length)
+		binary.LittleEndian.PutUint64(b[6:], p.Offset)
+		binary.LittleEndian.PutUint64(b[14:], p.Packet)
+	default:
+		binary.LittleEndian.PutUint16(l.item(2), uint16(p.Kind))
+	}
 }
 
 // All walks the list. The pieces' bytes are views of it.
@@ -142,25 +154,47 @@ func (l *Fields) Reset() { l.reset() }
 
 // Add appends a field, copying its bytes.
 func (l *Fields) Add(name, value []byte) {
-	f := Field{name, value}
-	c := l.begin(8 + len(name) + len(value))
+	b := l.item(8 + len(name) + len(value))
+	binary.LittleEndian.PutUint32(b, uint32(len(name)))
+	b = b[4+copy(b[4:], name):]
+	binary.LittleEndian.PutUint32(b, uint32(len(value)))
+	copy(b[4:], value)
+}
+
+// read is for a field that lacks something, or has more than this version knows.
+func (f *Field) read(b []byte) (ok bool) {
+	c := coder{buf: b, reading: true}
 	f.visit(&c)
+	return !c.failed
 }
 
 // All walks the list. Names and values are views of it.
 func (l *Fields) All() iter.Seq[Field] {
 	return func(yield func(Field) bool) {
-		for rest := l.raw; ; {
-			c, tail, ok := next(rest)
-			if !ok {
+		var f Field
+		for rest := l.raw; len(rest) >= 4; {
+			n := uint64(binary.LittleEndian.Uint32(rest))
+			if rest = rest[4:]; n > uint64(len(rest)) {
 				return
 			}
-			var f Field
-			f.visit(&c)
-			if c.failed || !yield(f) {
+			item := rest[:n:n]
+			rest = rest[n:]
+			// Read here, since a guest pays for each call: there are many fields.
+			if n >= 8 {
+				name := uint64(binary.LittleEndian.Uint32(item))
+				if name <= n-8 {
+					if value := uint64(binary.LittleEndian.Uint32(item[4+name:])); value <= n-8-name {
+						f.Name, f.Value = item[4:4+name:4+name], item[8+name:8+name+value:8+name+value]
+						if !yield(f) {
+							return
+						}
+						continue
+					}
+				}
+			}
+			if !f.read(item) || !yield(f) {
 				return
 			}
-			rest = tail
 		}
 	}
 }
@@ -175,6 +209,27 @@ type PacketNote struct {
 	Tag      uint64
 	Size     uint32 // bytes of the whole packet
 	Bytes    []byte
+}
+
+// noteSize is the encoded size of what precedes a note's Bytes.
+const noteSize = 3*8 + 2 + 2 + 8 + 4
+
+// read reads a whole note in one go.
+func (p *PacketNote) read(b []byte) (ok bool) {
+	if len(b) >= noteSize+4 {
+		n := uint64(binary.LittleEndian.Uint32(b[noteSize:]))
+		if n <= uint64(len(b)-noteSize-4) {
+			p.Sequence = binary.LittleEndian.Uint64(b)
+			p.PTS, p.DTS = int64(binary.LittleEndian.Uint64(b[8:])), int64(binary.LittleEndian.Uint64(b[16:]))
+			p.Flags, p.Track = PacketFlags(binary.LittleEndian.Uint16(b[24:])), binary.LittleEndian.Uint16(b[26:])
+			p.Tag, p.Size = binary.LittleEndian.Uint64(b[28:]), binary.LittleEndian.Uint32(b[36:])
+			p.Bytes = b[noteSize+4 : noteSize+4+n : noteSize+4+n]
+			return true
+		}
+	}
+	c := coder{buf: b, reading: true}
+	p.visit(&c)
+	return !c.failed
 }
 
 func (p *PacketNote) visit(c *coder) {
@@ -196,7 +251,7 @@ func (l *PacketNotes) Reset() { l.reset() }
 
 // Add appends a note, copying its bytes.
 func (l *PacketNotes) Add(p PacketNote) {
-	c := l.begin(3*8 + 2 + 2 + 8 + 4 + 4 + len(p.Bytes))
+	c := l.begin(noteSize + 4 + len(p.Bytes))
 	p.visit(&c)
 }
 
@@ -206,17 +261,17 @@ func (l *PacketNotes) Size() int { return len(l.raw) }
 // All walks the list. The packets' bytes are views of it.
 func (l *PacketNotes) All() iter.Seq[PacketNote] {
 	return func(yield func(PacketNote) bool) {
-		for rest := l.raw; ; {
-			c, tail, ok := next(rest)
-			if !ok {
+		var p PacketNote
+		for rest := l.raw; len(rest) >= 4; {
+			n := uint64(binary.LittleEndian.Uint32(rest))
+			if rest = rest[4:]; n > uint64(len(rest)) {
 				return
 			}
-			var p PacketNote
-			p.visit(&c)
-			if c.failed || !yield(p) {
+			item := rest[:n:n]
+			rest = rest[n:]
+			if !p.read(item) || !yield(p) {
 				return
 			}
-			rest = tail
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package abi
 
-import "iter"
+import (
+	"encoding/binary"
+	"iter"
+)
 
 // PointState is what a publishing point is doing.
 type PointState uint16
@@ -43,13 +46,26 @@ func (p *PointSummary) visit(c *coder) {
 	c.bytes(&p.Name)
 	c.u16((*uint16)(&p.State))
 	c.bytes(&p.Reason)
+	p.visitNumbers(c)
+	p.Renditions.visit(c)
+	c.close(g)
+}
+
+// visitNumbers reads whole numbers in one go.
+func (p *PointSummary) visitNumbers(c *coder) {
+	const size = 2 + 8 + 4 + 4 + 2
+	if b := c.buf[c.pos:]; c.reading && len(b) >= size {
+		p.HasSource, p.SourceGeneration = binary.LittleEndian.Uint16(b), binary.LittleEndian.Uint64(b[2:])
+		p.Viewers, p.MaxViewers = binary.LittleEndian.Uint32(b[10:]), binary.LittleEndian.Uint32(b[14:])
+		p.Push = binary.LittleEndian.Uint16(b[18:])
+		c.pos += size
+		return
+	}
 	c.u16(&p.HasSource)
 	c.u64(&p.SourceGeneration)
 	c.u32(&p.Viewers)
 	c.u32(&p.MaxViewers)
 	c.u16(&p.Push)
-	p.Renditions.visit(c)
-	c.close(g)
 }
 
 // IsFull reports whether the point's viewer limit is reached.

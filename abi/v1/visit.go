@@ -1,5 +1,7 @@
 package abi
 
+import "encoding/binary"
+
 // The methods below bind each record to its op and walk its fields in the order of
 // the specification (spec.md §5, §6).
 
@@ -64,11 +66,7 @@ func (r *HTTPRequest) visit(c *coder) {
 	c.bytes(&r.Path)
 	c.bytes(&r.Query)
 	c.bytes(&r.Host)
-	c.u16(&r.Proto)
-	c.u16((*uint16)(&r.Body))
-	c.u16(&r.Expect)
-	c.u16(&r.TLS)
-	c.u64(&r.Length)
+	r.visitNumbers(c)
 	c.bytes(&r.Listener)
 	c.bytes(&r.Local)
 	c.bytes(&r.Remote)
@@ -322,7 +320,21 @@ func (r *Header) visit(c *coder) {
 // Op names the record.
 func (*Packet) Op() Op { return OpPacket }
 
+// packetSize is the encoded size of what precedes a packet's Pieces.
+const packetSize = 3*8 + 2 + 2 + 8
+
 func (r *Packet) visit(c *coder) {
+	if b := c.buf[c.pos:]; !c.reading && len(b) >= packetSize { // sources and packagers write nothing else
+		binary.LittleEndian.PutUint64(b, uint64(r.PTS))
+		binary.LittleEndian.PutUint64(b[8:], uint64(r.DTS))
+		binary.LittleEndian.PutUint64(b[16:], uint64(r.Duration))
+		binary.LittleEndian.PutUint16(b[24:], uint16(r.Flags))
+		binary.LittleEndian.PutUint16(b[26:], r.Track)
+		binary.LittleEndian.PutUint64(b[28:], r.Tag)
+		c.pos += packetSize
+		c.put(r.Pieces.raw)
+		return
+	}
 	c.i64(&r.PTS)
 	c.i64(&r.DTS)
 	c.i64(&r.Duration)

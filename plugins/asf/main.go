@@ -10,6 +10,6 @@ package main
 
 import "github.com/weir-media/weir/sdk"
 
-func init() { sdk.Register(newPlugin()) }
+func init() { sdk.Register(newPlugin) }
 
 func main() { sdk.Main() }

@@ -1,4 +1,4 @@
-// Command hang waits for what never comes.
+// Command hang waits for what never comes. In a process the host waits with it, until its time is over.
 package main
 
 import (
@@ -6,7 +6,7 @@ import (
 	"github.com/weir-media/weir/sdk"
 )
 
-func init() { sdk.Register(sdk.New[sdk.Stateless](nil, event)) }
+func init() { sdk.Register(func() *sdk.Plugin { return sdk.New[sdk.Stateless](nil, event) }) }
 
 func main() { sdk.Main() }
 

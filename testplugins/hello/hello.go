@@ -24,7 +24,9 @@ func (p *plugin) open(o *abi.Open) error {
 }
 
 // event is called for each event and answers it with verdicts; events that do not
-// concern it are left alone.
+// concern it are left alone. Verdicts that cannot be carried out (a grant is missing, the
+// point is not live) are not, none of them, and *abi.Refused comes with the reason: a
+// plugin that asks for anything answers its peer there. This one asks for nothing.
 func (p *plugin) event(_ *sdk.Stateless, e abi.Record, v *sdk.Verdicts) error {
 	switch e := e.(type) {
 	case *abi.HTTPRequest:

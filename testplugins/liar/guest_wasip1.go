@@ -9,7 +9,9 @@ import (
 func openDoor(number int32) int32
 
 func init() {
-	sdk.Register(sdk.New[sdk.Stateless](nil, func(*sdk.Stateless, abi.Record, *sdk.Verdicts) error {
-		return abi.Code(openDoor(1))
-	}))
+	sdk.Register(func() *sdk.Plugin {
+		return sdk.New[sdk.Stateless](nil, func(*sdk.Stateless, abi.Record, *sdk.Verdicts) error {
+			return abi.Code(openDoor(1))
+		})
+	})
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/weir-media/weir/sdk"
 )
 
-func init() { sdk.Register(sdk.New[state](nil, event)) }
+func init() { sdk.Register(func() *sdk.Plugin { return sdk.New[state](nil, event) }) }
 
 func main() { sdk.Main() }
 

@@ -7,7 +7,9 @@ import (
 )
 
 func init() {
-	sdk.Register(sdk.New[sdk.Stateless](wait, func(*sdk.Stateless, abi.Record, *sdk.Verdicts) error { return nil }))
+	sdk.Register(func() *sdk.Plugin {
+		return sdk.New[sdk.Stateless](wait, func(*sdk.Stateless, abi.Record, *sdk.Verdicts) error { return nil })
+	})
 }
 
 func main() { sdk.Main() }

@@ -1,0 +1,26 @@
+// Command crashloop ends its process at each event that asks for it.
+package main
+
+import (
+	"os"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/sdk"
+)
+
+func init() { sdk.Register(func() *sdk.Plugin { return sdk.New[sdk.Stateless](nil, event) }) }
+
+func main() { sdk.Main() }
+
+// event answers GET /crashloop, and sins when the query asks for it.
+func event(_ *sdk.Stateless, e abi.Record, v *sdk.Verdicts) error {
+	q, ok := e.(*abi.HTTPRequest)
+	if !ok {
+		return nil
+	}
+	if string(q.Query) == "sin" {
+		os.Exit(9)
+	}
+	v.RespondText(200, abi.ResponseClose, "innocent")
+	return nil
+}

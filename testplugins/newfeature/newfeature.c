@@ -1,0 +1,8 @@
+/* newfeature cannot do without a feature that this host does not have. */
+#include "../c/weir.h"
+
+static void weir_event(const struct weir_event *e)
+{
+	if (e->op == WEIR_HTTP_REQUEST)
+		weir_respond(e->session, 200, WEIR_CLOSES, "innocent\n", 9);
+}

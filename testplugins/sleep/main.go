@@ -1,0 +1,26 @@
+// Command sleep takes a nap of an hour.
+package main
+
+import (
+	"time"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/sdk"
+)
+
+func init() { sdk.Register(func() *sdk.Plugin { return sdk.New[sdk.Stateless](nil, event) }) }
+
+func main() { sdk.Main() }
+
+// event answers GET /sleep, and sins when the query asks for it.
+func event(_ *sdk.Stateless, e abi.Record, v *sdk.Verdicts) error {
+	q, ok := e.(*abi.HTTPRequest)
+	if !ok {
+		return nil
+	}
+	if string(q.Query) == "sin" {
+		time.Sleep(time.Hour)
+	}
+	v.RespondText(200, abi.ResponseClose, "innocent")
+	return nil
+}
