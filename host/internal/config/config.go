@@ -19,6 +19,7 @@ type Config struct {
 	Metrics   netip.AddrPort // where /metrics and health stand without a token; invalid: nowhere
 	StateDir  string         // "": the host's choice
 	CacheDir  string         // "": the host's choice
+	Watch     bool           // a changed file or module is put in force without being told
 	Listeners []Listener
 	Plugins   []Plugin
 	Points    []Point
@@ -87,10 +88,13 @@ type Flow struct{ Offset, Length int } // of a payload id in bytes; Length 0: th
 type Plugin struct {
 	Name      string
 	Enabled   bool
-	Builtin   string // name of a first-party plugin in the binary
-	Module    string // path of a Wasm module
-	Exec      string // path of an executable
-	SHA256    string // of the module or executable, 64 lower-case hex digits; "": unchecked
+	Builtin   string        // name of a first-party plugin in the binary
+	Module    string        // path of a Wasm module
+	Exec      string        // path of an executable
+	SHA256    string        // of the module or executable, 64 lower-case hex digits; "": unchecked
+	User      string        // that runs Exec; "": who runs weir
+	Instances int           // running copies, 1 or more
+	Drain     time.Duration // how long sessions stay with a build whose state the next one does not read
 	Listeners []string
 	Grant     Grant
 	Limits    PluginLimits
@@ -99,8 +103,20 @@ type Plugin struct {
 
 // PluginLimits bounds a plugin; zero leaves the choice to manifest and host.
 type PluginLimits struct {
-	Memory uint64        // bytes of one instance
-	Event  time.Duration // longest time of one event
+	Memory      uint64        // bytes of one instance, or of a process
+	Event       time.Duration // longest time of one event
+	SlowEvent   time.Duration // from which on an event is counted as slow
+	Packets     time.Duration // like Event, for packets
+	SlowPackets time.Duration // like SlowEvent, for packets
+	Open        time.Duration // longest time of the start
+	LogLines    int           // a second
+	Retained    uint64        // bytes of input, of one connection
+	State       uint64        // bytes, of one session
+	Timers      int           // of one session
+	Writes      uint64        // bytes that wait for one connection
+	Queued      int           // events that wait for the plugin
+	Files       int           // open files of a process
+	Processes   int           // and threads, of all that its user runs
 }
 
 // Grant is what a plugin may do to the outside. The zero value grants nothing.
@@ -143,18 +159,20 @@ const (
 	DefaultGrace   = 30 * time.Second      // interface: plugins.yaml
 	DefaultMaxLag  = 10 * time.Second      // chosen
 	DefaultLatency = 40 * time.Millisecond // chosen
+	DefaultDrain   = 10 * time.Minute      // chosen
 
 	minBuffer, maxBuffer   = time.Second, 10 * time.Minute
 	minGrace, maxGrace     = 0, 24 * time.Hour
 	minMaxLag, maxMaxLag   = 100 * time.Millisecond, 10 * time.Minute
 	minLatency, maxLatency = 5 * time.Millisecond, 200 * time.Millisecond
-	minEvent, maxEvent     = 100 * time.Microsecond, 10 * time.Second
-	minMemory, maxMemory   = 64 << 10, 4 << 30 // one page and the address space of wasm32
 	maxViewers             = 10_000_000
 	maxSocketBytes         = 107     // unix(7): sun_path holds 108 with its NUL
 	maxDepth               = 32      // levels of keys
 	maxFileBytes           = 4 << 20 // far above a file that a person writes
 )
+
+// Hash is the SHA-256 of the file's text, in lower-case hex.
+func (c *Config) Hash() string { return c.origins.hash }
 
 // Listener gives the listener of that name.
 func (c *Config) Listener(name string) (Listener, bool) {

@@ -67,18 +67,18 @@ func TestWhole(t *testing.T) {
 			{Name: "web", Enabled: true, Steer: SteerAuto, Addresses: []netip.AddrPort{port("0.0.0.0:8080")}},
 		},
 		Plugins: []Plugin{
-			{Name: "ext", Exec: "/opt/ext"},
+			{Name: "ext", Exec: "/opt/ext", Instances: 1, Drain: DefaultDrain},
 			{
-				Name: "mine", Enabled: true, Module: "etc/mine.wasm", Listeners: []string{"web"},
+				Name: "mine", Enabled: true, Instances: 1, Drain: DefaultDrain, Module: "etc/mine.wasm", Listeners: []string{"web"},
 				SHA256: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
 				Grant: Grant{
 					Attach: Patterns{"live/*"}, Publish: Patterns{"live"}, Read: Patterns{"media/*"}, Documents: true,
 					Dial: []Dial{{"tcp", netip.MustParsePrefix("10.0.0.0/8"), "", 1, 65535}, {"udp", netip.Prefix{}, "*.example.com", 1, 65535}},
 				},
-				Limits: PluginLimits{32 << 20, 5 * time.Millisecond},
+				Limits: PluginLimits{Memory: 32 << 20, Event: 5 * time.Millisecond},
 				Config: map[string]any{"burst": 3, "deep": map[string]any{"a-b": []any{1, "two"}}, "8": "x"},
 			},
-			{Name: "wmsp", Enabled: true, Builtin: "wmsp", Listeners: []string{"web", "six"}, Grant: Grant{Attach: Patterns{"*"}}},
+			{Name: "wmsp", Enabled: true, Instances: 1, Drain: DefaultDrain, Builtin: "wmsp", Listeners: []string{"web", "six"}, Grant: Grant{Attach: Patterns{"*"}}},
 		},
 		Points: []Point{
 			{"demo", false, "file:media/demo.asf", 30 * time.Second, 30 * time.Second, 0, LagSkip, 10 * time.Second, 40 * time.Millisecond},

@@ -79,6 +79,7 @@ func TestEnvironmentProblems(t *testing.T) {
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(whole), "WEIR_POINTS__DEMO__BUFFER=3s")
 	f.Add([]byte(small), "WEIR_PLUGINS__MY_OWN__CONFIG__A_B__C={a: 1}")
+	f.Add([]byte(limited), "WEIR_PLUGINS__MINE__LIMITS__STATE=2KiB")
 	f.Add([]byte("points: {a: {source: push, limits: }}"), "WEIR_POINTS__A__SOURCE__URL=x:y")
 	f.Add([]byte("a: &a [*a]\n--- b"), "weir_=")
 	f.Add([]byte("? {a: b}\n: c\n1: !!binary x\n2: !!timestamp 2001-01-01\n"), "WEIR_1=2")
@@ -100,6 +101,9 @@ func FuzzLoad(f *testing.F) {
 		}
 		for _, l := range c.Listeners {
 			checkListener(t, l)
+		}
+		for _, p := range c.Plugins {
+			checkPlugin(t, p)
 		}
 	})
 }

@@ -2,6 +2,8 @@ package config
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -71,7 +73,8 @@ func (o Options) Parse(file, dir string, text []byte, environ []string) (*Config
 		l.problems.sort()
 		return nil, l.problems
 	}
-	l.origins.tree = tree
+	sum := sha256.Sum256(text)
+	l.origins.tree, l.origins.hash = tree, hex.EncodeToString(sum[:])
 	c := &Config{File: file, Dir: dir, origins: l.origins}
 	l.config(c, at{l, nil, tree})
 	if len(l.problems) > 0 {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/weir-media/weir/host/internal/spelling"
 )
 
 // nameText is what plugins and listeners may be called: the name is also a metric label and part of a variable's name.
@@ -20,6 +22,7 @@ func (l *loader) config(c *Config, top at) {
 	c.Metrics = top.key("metrics").key("address").addrPort()
 	c.StateDir = resolve(c.Dir, top.key("state_dir").text())
 	c.CacheDir = resolve(c.Dir, top.key("cache_dir").text())
+	c.Watch = top.key("watch").bool(false)
 	for _, a := range top.key("listeners").children() {
 		c.Listeners = append(c.Listeners, l.listener(a, c.Dir))
 	}
@@ -66,7 +69,7 @@ func (l *loader) plugin(a at, c *Config) Plugin {
 	for _, item := range a.key("listeners").items() {
 		name := item.text()
 		if _, ok := c.Listener(name); !ok {
-			item.fail("there is no listener %q; add it under listeners, or choose another (%s)", name, nearest(name, listenerNames(c)))
+			item.fail("there is no listener %q; add it under listeners, or choose another (%s)", name, spelling.Nearest(name, listenerNames(c)))
 		}
 		if slices.Contains(p.Listeners, name) {
 			item.fail("%q stands twice; keep one", name)
@@ -83,11 +86,7 @@ func (l *loader) plugin(a at, c *Config) Plugin {
 	p.Grant.Dial = grant.key("dial").dials(ParseDial)
 	p.Grant.Listen = grant.key("listen").dials(ParseListen)
 	p.Grant.Group = grant.key("group").dials(ParseGroup)
-	limits := a.key("limits")
-	p.Limits = PluginLimits{
-		Memory: limits.key("memory").size(minMemory, maxMemory),
-		Event:  limits.key("event").duration(0, minEvent, maxEvent),
-	}
+	l.running(&p, a)
 	p.Config, _ = a.key("config").value.(map[string]any)
 	return p
 }

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"github.com/weir-media/weir/host/internal/spelling"
 )
 
 // kind is what may stand under a key.
@@ -31,11 +33,21 @@ func keys(of map[string]*shape) *shape   { return &shape{kind: fixed, keys: of} 
 func names(each *shape) *shape           { return &shape{kind: byName, each: each} }
 func (s *shape) known() (words []string) { return slices.Collect(maps.Keys(s.keys)) }
 
+// leaves gives plain values of these names.
+func leaves(names ...string) map[string]*shape {
+	all := map[string]*shape{}
+	for _, n := range names {
+		all[n] = leaf(scalar)
+	}
+	return all
+}
+
 var root = keys(map[string]*shape{
 	"admin":     keys(map[string]*shape{"socket": leaf(scalar), "address": leaf(scalar), "token_file": leaf(scalar)}),
 	"metrics":   keys(map[string]*shape{"address": leaf(scalar)}),
 	"state_dir": leaf(scalar),
 	"cache_dir": leaf(scalar),
+	"watch":     leaf(scalar),
 	"listeners": names(keys(map[string]*shape{
 		"enabled": leaf(scalar), "protocol": leaf(scalar), "steer": leaf(scalar),
 		"address": leaf(scalar), "addresses": leaf(list), "port": leaf(scalar), "ports": leaf(list),
@@ -50,9 +62,10 @@ var root = keys(map[string]*shape{
 			"attach": leaf(list), "publish": leaf(list), "dial": leaf(list), "read": leaf(list), "documents": leaf(scalar),
 			"listen": leaf(list), "group": leaf(list),
 		}),
-		"limits": keys(map[string]*shape{"memory": leaf(scalar), "event": leaf(scalar)}),
+		"limits": keys(leaves("memory", "event", "slow_event", "packets", "slow_packets", "open", "log_lines", "retained", "state", "timers",
+			"pending_writes", "queued_events", "files", "processes")),
 		"config": leaf(free),
-		"user":   leaf(later),
+		"user":   leaf(scalar), "instances": leaf(scalar), "drain": leaf(scalar),
 	})),
 	"points": names(keys(map[string]*shape{
 		"source": {kind: either, keys: map[string]*shape{"url": leaf(scalar)}},
@@ -93,7 +106,7 @@ func (s *shape) check(v any, key []string, fail func(key []string, format string
 		for _, name := range slices.Sorted(maps.Keys(mapping)) {
 			child, ok := s.keys[name]
 			if !ok {
-				fail(below(key, name), "unknown key; %s", nearest(name, s.known()))
+				fail(below(key, name), "unknown key; %s", spelling.Nearest(name, s.known()))
 				continue
 			}
 			child.check(mapping[name], below(key, name), fail)

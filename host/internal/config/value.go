@@ -116,9 +116,19 @@ func (a at) size(least, most uint64) uint64 {
 	case !ok:
 		a.fail("%q is not a size; write a whole number with B, KiB, MiB or GiB, as in 32MiB", a.text())
 	case bytes < least || bytes > most:
-		a.fail("%s is out of range; choose %dKiB to %dGiB", a.text(), least>>10, most>>30)
+		a.fail("%s is out of range; choose %s to %s", a.text(), sizeText(least), sizeText(most))
 	}
 	return bytes
+}
+
+// sizeText writes a size in the largest unit that divides it.
+func sizeText(bytes uint64) string {
+	for _, u := range sizeUnits {
+		if bytes%u.bytes == 0 {
+			return strconv.FormatUint(bytes/u.bytes, 10) + u.suffix
+		}
+	}
+	return strconv.FormatUint(bytes, 10)
 }
 
 func parseSize(s string) (bytes uint64, ok bool) {

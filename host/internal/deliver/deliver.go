@@ -21,11 +21,11 @@ var (
 	ErrClosed = errors.New("deliver: pool is closed")
 	// ErrDetached is returned once the viewer has left the pool.
 	ErrDetached = errors.New("deliver: viewer is detached")
-	// ErrWriteOverflow is returned when a viewer owes more than PendingBytes.
+	// ErrWriteOverflow is returned when a viewer owes more than it may.
 	ErrWriteOverflow = errors.New("deliver: too many bytes are waiting to be written")
 )
 
-// PendingBytes bounds what Write may leave waiting for one viewer (abi: WRITE).
+// PendingBytes is the most that Write may leave waiting for one viewer (abi: WRITE).
 const PendingBytes = 16 << 10
 
 // LagRule says what happens to a viewer that is too far behind.
@@ -75,6 +75,7 @@ type Attach struct {
 	OnEnd    Rule          // the log has ended
 	Hold     bool          // send Head and what is written, no packets before Resume
 	Latency  time.Duration // how long packets may be gathered; 0: the pool's
+	Pending  int           // bytes that Write may leave waiting; 0: PendingBytes
 	Sink     Sink          // may be nil: input is discarded
 }
 
@@ -103,7 +104,7 @@ const (
 	WriteError                  // the socket failed otherwise
 	Lag                         // too far behind, by LagDrop
 	Stalled                     // the peer took nothing for Options.Stall
-	WriteOverflow               // more than PendingBytes waiting
+	WriteOverflow               // more than Attach.Pending waiting
 	HeaderChange                // by OnChange
 	SourceEnd                   // by OnEnd
 	Closed                      // by Close or Finish

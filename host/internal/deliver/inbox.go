@@ -32,7 +32,7 @@ type letter struct {
 
 // inbox holds letters from any goroutine to one worker, newest on top. Letters are
 // made by control actions only, never per packet; each names a viewer, and what a
-// viewer may owe is bounded by PendingBytes.
+// viewer may owe is bounded by Attach.Pending.
 type inbox struct{ top atomic.Pointer[letter] }
 
 // sealed is the top of an inbox that takes no letters any more.

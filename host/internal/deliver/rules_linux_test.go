@@ -141,6 +141,21 @@ func TestWriteOverflow(t *testing.T) {
 	k.wantLeft(t, WriteOverflow)
 }
 
+// TestWritesWithinLess: a viewer may owe what it was attached with.
+func TestWritesWithinLess(t *testing.T) {
+	_, v, k, peer := setup(t, Attach{Pending: 2048})
+	b := make([]byte, 2048)
+	if err := v.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	wantBytes(t, peer, b)
+	until(t, "nothing owed", func() bool { return v.owes.Load() == 0 })
+	if err := v.Write(make([]byte, 2049)); !errors.Is(err, ErrWriteOverflow) {
+		t.Errorf("one byte too many: %v", err)
+	}
+	k.wantLeft(t, WriteOverflow)
+}
+
 func TestWrittenBytesAreForgotten(t *testing.T) {
 	_, v, _, peer := setup(t, Attach{})
 	b := make([]byte, PendingBytes)

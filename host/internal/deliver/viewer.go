@@ -25,6 +25,7 @@ type Viewer struct {
 	place  int // index in feed.live, or aside
 	count  counts
 	owes   atomic.Int64 // bytes of Write that are not sent
+	most   int64        // that it may owe
 	gone   atomic.Bool
 }
 
@@ -86,7 +87,10 @@ type counts struct {
 }
 
 func newViewer(w *worker, a Attach) *Viewer {
-	v := &Viewer{worker: w, fd: a.FD, sink: a.Sink, cursor: a.Cursor, place: aside}
+	v := &Viewer{worker: w, fd: a.FD, sink: a.Sink, cursor: a.Cursor, place: aside, most: PendingBytes}
+	if a.Pending > 0 {
+		v.most = int64(a.Pending)
+	}
 	v.out.add(a.Head)
 	v.rules = rules{
 		onLag: a.OnLag, maxLag: media.FromDuration(a.MaxLag),
@@ -114,13 +118,13 @@ func (v *Viewer) post(l *letter) error {
 	return nil
 }
 
-// Write sends a copy of b at the next packet boundary. When more than PendingBytes
+// Write sends a copy of b at the next packet boundary. When more than Attach.Pending
 // would be waiting the viewer is closed with the reason WriteOverflow.
 func (v *Viewer) Write(b []byte) error {
 	if v.gone.Load() {
 		return ErrDetached
 	}
-	if v.owes.Add(int64(len(b))) > PendingBytes {
+	if v.owes.Add(int64(len(b))) > v.most {
 		v.Close(WriteOverflow)
 		return ErrWriteOverflow
 	}

@@ -126,13 +126,21 @@ type State struct {
 	Accepts []string // older layouts that this version can read
 }
 
-// Limits is what a plugin says it needs; zero leaves the choice to the host. The configuration may only lower or grant it.
-type Limits struct {
-	Memory Size
-	Event  time.Duration // longest time of one event
+// Reads tells whether this version reads state of that layout.
+func (s State) Reads(schema string) bool {
+	return schema == s.Schema || slices.Contains(s.Accepts, schema)
 }
 
-// Refusal is what the host answers to an HTTP request while no instance of the plugin can. The zero value is a plain 503.
+// Limits is what a plugin says it needs; zero leaves the choice to the host. What is asked beyond the host's defaults is had only if the configuration
+// grants it; what is asked below them bounds the plugin.
+type Limits struct {
+	Memory  Size
+	Event   time.Duration // longest time of one event
+	Packets time.Duration // likewise, of one event of packets
+}
+
+// Refusal is what the host answers to whom the plugin cannot or shall not answer: while it does not run, is quarantined, or their network is throttled.
+// The zero value is a plain 503. Over RTSP the status is 503 whatever Status says; other protocols that are not HTTP are closed.
 type Refusal struct {
 	Status     int // 0 or 400–599
 	RetryAfter time.Duration

@@ -29,7 +29,7 @@ documents: [{format: asx, type: "video/x-ms-asf"}, {format: nsc, type: applicati
 plays: [{scheme: mms, rank: 10, rendition: mmsh, suffix: ".asf"}]
 capabilities: [attach, read]
 state: {schema: wmsp/1, accepts: [wmsp/0]}
-limits: {memory: 32MiB, event: 50ms}
+limits: {memory: 32MiB, event: 50ms, packets: 10ms}
 refusal: {status: 503, retry_after: 2s, type: text/plain, body: "soon"}
 config:
   type: object
@@ -71,7 +71,7 @@ func TestParseWhole(t *testing.T) {
 		},
 		Capabilities: []Capability{CapAttach, CapRead},
 		State:        State{"wmsp/1", []string{"wmsp/0"}},
-		Limits:       Limits{32 * MiB, 50 * time.Millisecond},
+		Limits:       Limits{32 * MiB, 50 * time.Millisecond, 10 * time.Millisecond},
 		Refusal:      Refusal{503, 2 * time.Second, "text/plain", "soon"},
 	}
 	if !reflect.DeepEqual(m, want) {
@@ -111,7 +111,7 @@ func TestParseProblems(t *testing.T) {
 		{"empty", "", "plugin.yaml: is empty; write at least"},
 		{"not yaml", "a: [", "plugin.yaml: line 1: "},
 		{"list", "[a]", "plugin.yaml:1: is not a mapping"},
-		{"unknown", head + "nmae: b", `plugin.yaml:5: nmae: unknown key; remove it`},
+		{"unknown", head + "nmae: b", `plugin.yaml:5: nmae: unknown key; did you mean "name"?`},
 		{"unknown below", head + "listens:\n  http:\n    - methods: [GET]\n      pth: /", "plugin.yaml:8: listens.http[0].pth: unknown key"},
 		{"twice", head + "name: b", "plugin.yaml:5: name: stands twice"},
 		{"missing", "name: a\nversion: 1.0.0\nabi: '1.0'\n", "plugin.yaml:1: roles: is missing; write at least one of"},
@@ -136,6 +136,7 @@ func TestParseProblems(t *testing.T) {
 		{"memory", head + "limits: {memory: 32MB}", `limits.memory: "32MB" is not a size; write a whole number with B`},
 		{"memory low", head + "limits: {memory: 3}", "limits.memory: is 3B; choose 64KiB to 4GiB"},
 		{"event", head + "limits: {event: 50}", `limits.event: "50" is not a duration`},
+		{"packets", head + "limits: {packets: 11s}", `limits.packets: is 11s; choose more than 0 and at most 10s`},
 		{"state", head + "state: {schema: w}", `state.schema: "w" does not fit; write NAME/NUMBER`},
 		{"refusal", head + "refusal: {status: 200}", "refusal.status: is 200; choose 400 to 599"},
 		{"schema", head + "config: {type: nothing}", "plugin.yaml:5: config: not a usable JSON Schema"},
@@ -195,7 +196,7 @@ func TestCheckConfig(t *testing.T) {
 		{map[string]any{"burst": 0}, "config.burst: "},
 		{map[string]any{"burst": "x"}, "config.burst: got string, want integer"},
 		{map[string]any{"names": []any{"a", 2}}, "config.names.1: got number, want string"},
-		{map[string]any{"brust": 3}, "config.brust: unknown key; remove it"},
+		{map[string]any{"brust": 3}, "config.brust: unknown key; did you mean \"burst\"?"},
 		{map[string]any{"burst": func() {}}, "config: not expressible in JSON"},
 		{"text", "config: got string, want object"},
 	} {

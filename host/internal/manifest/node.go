@@ -2,10 +2,14 @@ package manifest
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/weir-media/weir/host/internal/spelling"
 )
 
 // reader walks a YAML tree by hand, so that each problem has its key and line. Not safe for concurrent use.
@@ -36,7 +40,7 @@ func (r *reader) mapping(n *yaml.Node, key string, known fields) {
 		read, ok := known[k.Value]
 		switch {
 		case k.Kind != yaml.ScalarNode || !ok:
-			r.fail(k, child, "unknown key; remove it or mend its spelling")
+			r.fail(k, child, "unknown key; %s", spelling.Nearest(k.Value, slices.Collect(maps.Keys(known))))
 		case seen[k.Value]:
 			r.fail(k, child, "stands twice; keep one")
 		default:

@@ -110,8 +110,9 @@ func (r *reader) manifest(m *Manifest) fields {
 			"accepts": texts(r, &m.State.Accepts),
 		}),
 		"limits": r.section(fields{
-			"memory": parsed(r, &m.Limits.Memory, ParseSize),
-			"event":  r.duration(&m.Limits.Event),
+			"memory":  parsed(r, &m.Limits.Memory, ParseSize),
+			"event":   r.duration(&m.Limits.Event),
+			"packets": r.duration(&m.Limits.Packets),
 		}),
 		"refusal": r.section(fields{
 			"status":      r.number(&m.Refusal.Status),

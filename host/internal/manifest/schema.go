@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/weir-media/weir/host/internal/spelling"
 )
 
 // Schema judges a plugin's own configuration. The zero value accepts none at all. Safe for concurrent use.
@@ -105,15 +109,20 @@ func (m *Manifest) CheckConfig(config any) (err error) {
 	if !errors.As(err, &failed) {
 		return err
 	}
-	return errors.Join(leaves(failed, nil)...)
+	return errors.Join(m.Config.leaves(failed, nil)...)
 }
 
 // leaves collects the innermost causes: "anyOf failed" helps nobody, its branches do.
-func leaves(e *jsonschema.ValidationError, out []error) []error {
+func (s *Schema) leaves(e *jsonschema.ValidationError, out []error) []error {
 	if unknown, ok := e.ErrorKind.(*kind.AdditionalProperties); ok {
+		known := s.keys(e.InstanceLocation)
 		for _, key := range unknown.Properties {
+			text := "unknown key; remove it or mend its spelling"
+			if len(known) > 0 {
+				text = "unknown key; " + spelling.Nearest(key, known)
+			}
 			path := append(append([]string{}, e.InstanceLocation...), key)
-			out = append(out, &ConfigProblem{Path: path, Text: "unknown key; remove it or mend its spelling"})
+			out = append(out, &ConfigProblem{Path: path, Text: text})
 		}
 		return out
 	}
@@ -121,9 +130,20 @@ func leaves(e *jsonschema.ValidationError, out []error) []error {
 		return append(out, &ConfigProblem{Path: e.InstanceLocation, Text: causeText(e)})
 	}
 	for _, cause := range e.Causes {
-		out = leaves(cause, out)
+		out = s.leaves(cause, out)
 	}
 	return out
+}
+
+// keys names what the schema has at a place, as far as it says so without conditions.
+func (s *Schema) keys(path []string) []string {
+	at := s.compiled
+	for _, key := range path {
+		if at = at.Properties[key]; at == nil {
+			return nil
+		}
+	}
+	return slices.Collect(maps.Keys(at.Properties))
 }
 
 func causeText(e *jsonschema.ValidationError) string {

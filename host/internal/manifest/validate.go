@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/weir-media/weir/abi/v1"
 )
 
 var (
@@ -49,6 +52,9 @@ func (m *Manifest) problems() Problems {
 	ps.pattern("name", m.Name, pluginName, "a lower-case letter, then letters, digits and '-', at most 32")
 	ps.pattern("version", m.Version, versionText, "MAJOR.MINOR.PATCH such as \"0.1.0\"")
 	ps.pattern("abi", m.ABI, abiText, "MAJOR.MINOR in quotes, such as \"1.0\"")
+	if major, _, _ := strings.Cut(m.ABI, "."); abiText.MatchString(m.ABI) && major != strconv.Itoa(abi.Major) {
+		ps.add("abi", "is %s; this weir speaks ABI %d, so take a weir or a build of the plugin that fits", m.ABI, abi.Major)
+	}
 	if len(m.Summary) > maxSummaryBytes || !printableLine(m.Summary) {
 		ps.add("summary", "is not one short line; write at most %d bytes without control characters", maxSummaryBytes)
 	}
@@ -189,8 +195,13 @@ func (m *Manifest) restProblems(ps *Problems) {
 	if s := m.Limits.Memory; s != 0 && (s < minMemory || s > maxMemory) {
 		ps.add("limits.memory", "is %v; choose %v to %v", s, minMemory, maxMemory)
 	}
-	if d := m.Limits.Event; d < 0 || d > maxEvent {
-		ps.add("limits.event", "is %v; choose more than 0 and at most %v", d, maxEvent)
+	for _, l := range []struct {
+		key  string
+		time time.Duration
+	}{{"limits.event", m.Limits.Event}, {"limits.packets", m.Limits.Packets}} {
+		if l.time < 0 || l.time > maxEvent {
+			ps.add(l.key, "is %v; choose more than 0 and at most %v", l.time, maxEvent)
+		}
 	}
 	if s := m.Refusal.Status; s != 0 && (s < 400 || s > 599) {
 		ps.add("refusal.status", "is %d; choose 400 to 599", s)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxPendingBytes is how much output a Conn holds for a socket that is full
+// MaxPendingBytes is the most output that a Conn holds for a socket that is full
 // (the ABI's limit of pending writes per connection).
 const MaxPendingBytes = 16 << 10
 
@@ -19,8 +19,8 @@ const MaxPendingBytes = 16 << 10
 // before the connection is given up: chosen.
 const flushTimeout = 10 * time.Second
 
-// ErrWriteOverflow is the error of a TryWrite that would have put more than
-// MaxPendingBytes on hold.
+// ErrWriteOverflow is the error of a TryWrite that would have put more on hold
+// than it may.
 var ErrWriteOverflow = errors.New("write overflow")
 
 type connState uint8
@@ -68,7 +68,10 @@ func (o *output) leave(to connState, sock socket) bool {
 // TryWrite sends b without blocking: what the socket does not take at once is
 // copied and follows later, up to MaxPendingBytes. Beyond that, and when the
 // socket fails, the Conn is closed. b is the caller's again after the call.
-func (c *Conn) TryWrite(b []byte) error {
+func (c *Conn) TryWrite(b []byte) error { return c.TryWriteWithin(b, MaxPendingBytes) }
+
+// TryWriteWithin is TryWrite with a limit of its own, in bytes.
+func (c *Conn) TryWriteWithin(b []byte, most int) error {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -85,7 +88,7 @@ func (c *Conn) TryWrite(b []byte) error {
 			return nil
 		}
 	}
-	if o.inFlight+len(o.pending)+len(b) > MaxPendingBytes {
+	if o.inFlight+len(o.pending)+len(b) > most {
 		c.l.counts.writeOverflows.Add(1)
 		c.fail()
 		return ErrWriteOverflow

@@ -102,7 +102,7 @@ var table = []Entry{
 	{duplicatePushPoint, "NS_E_PUSH_DUPLICATE_PUBLISHING_POINT_NAME", "There is a point of this name already.",
 		"Push to it, or choose another name."},
 	{PluginErrorReported, "NS_E_PLUGIN_ERROR_REPORTED", "A plugin reported an error, broke its contract or could not be loaded.",
-		"`weir status` shows what it was doing; mend or replace the plugin, then: weir plugin enable NAME."},
+		"`weir status` and `weir faults` say why; mend the plugin, or its entry in plugins.yaml, then apply, or: weir plugin enable NAME."},
 	{SourcePluginNotFound, "NS_E_SOURCE_PLUGIN_NOT_FOUND", "No running plugin can start a source with the scheme of this point's url.",
 		"Correct the url, or enable the plugin for it: file: needs file, http: needs pull."},
 	{PortInUse, "NS_E_PORT_IN_USE", "Another program, or another listener, has the address and port already.",

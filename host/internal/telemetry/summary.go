@@ -20,7 +20,8 @@ const (
 // identityKeys are the attributes that make two lines with one message different. Peers, sessions and error texts vary from line to line and do not.
 var identityKeys = []string{KeyPlugin, KeyPoint, KeyListener, KeyReason, KeyKind, KeyGeneration}
 
-// Summary lets the first of equal warnings or errors through and reports the rest once a second as one line with the attribute "repeated".
+// Summary lets the first of equal warnings or errors through and reports the rest once a second as one line with the attribute "repeated", and
+// with the error of the last of them.
 // Lines are equal if level, message and the identifying attributes are. A line that stayed away for a whole period is new again.
 // Lines below warn pass untouched. Safe for concurrent use.
 type Summary struct {
@@ -40,8 +41,12 @@ type repeats struct {
 	level   slog.Level
 	message string
 	attrs   []slog.Attr
+	last    slog.Record // that was counted
 	count   int
 }
+
+// causeKeys are the attributes that say why: of repeats, those of the last line are told.
+var causeKeys = []string{KeyError, "fault", "why"}
 
 // NewSummary starts a Summary before next. Close ends it.
 func NewSummary(next slog.Handler) *Summary {
@@ -86,6 +91,12 @@ func (s *Summary) report(now time.Time) {
 		line := slog.NewRecord(now, r.level, r.message, 0)
 		line.AddAttrs(r.attrs...)
 		line.AddAttrs(slog.Int("repeated", r.count))
+		r.last.Attrs(func(a slog.Attr) bool {
+			if slices.Contains(causeKeys, a.Key) {
+				line.AddAttrs(slog.Any("last_"+a.Key, a.Value))
+			}
+			return true
+		})
 		_ = r.handler.Handle(context.Background(), line) // a log that cannot be written has nowhere to say so
 	}
 	if overflow > 0 {
@@ -105,7 +116,7 @@ func (s *Summary) take() (due []repeats, overflow int) {
 			continue
 		}
 		due = append(due, *r)
-		r.count = 0
+		r.count, r.last = 0, slog.Record{}
 	}
 	overflow, s.overflow = s.overflow, 0
 	sort.Slice(due, func(i, j int) bool { return due[i].message < due[j].message })
@@ -113,7 +124,7 @@ func (s *Summary) take() (due []repeats, overflow int) {
 }
 
 // first tells whether the line shall be written now; otherwise it has been counted.
-func (s *Summary) first(key string, fresh func() *repeats) bool {
+func (s *Summary) first(key string, line slog.Record, fresh func() *repeats) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -121,6 +132,7 @@ func (s *Summary) first(key string, fresh func() *repeats) bool {
 	}
 	if r, ok := s.lines[key]; ok {
 		r.count++
+		r.last = line.Clone()
 		return false
 	}
 	if len(s.lines) >= summaryLines {
@@ -165,7 +177,7 @@ func (h *summaryHandler) Handle(ctx context.Context, line slog.Record) error {
 	fresh := func() *repeats {
 		return &repeats{handler: h.next, level: line.Level, message: line.Message, attrs: attrs}
 	}
-	if !h.summary.first(key, fresh) {
+	if !h.summary.first(key, line, fresh) {
 		return nil
 	}
 	return h.next.Handle(ctx, line)

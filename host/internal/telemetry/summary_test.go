@@ -68,7 +68,7 @@ level=INFO msg=hello plugin=wmsp
 level=INFO msg=hello plugin=wmsp`)
 
 		wait(time.Second)
-		expect(`level=ERROR msg="send failed" plugin=wmsp reason=reset repeated=4`)
+		expect(`level=ERROR msg="send failed" plugin=wmsp reason=reset repeated=4 last_error=boom`)
 		log.Error("send failed", KeyReason, "reset")
 		log.Error("send failed", KeyReason, "reset")
 		expect("")
