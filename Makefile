@@ -27,7 +27,7 @@ UNITS = $(shell $(GO) list ./... | grep -v '/host/e2e')
 
 # Packages whose tests boot whole servers: compiling their WebAssembly under the race detector takes minutes. `make race` does it all the same.
 WHOLE := github.com/weir-media/weir/host github.com/weir-media/weir/host/hosttest github.com/weir-media/weir/host/cmd/weir \
-	github.com/weir-media/weir/host/internal/scaffold
+	github.com/weir-media/weir/host/internal/scaffold github.com/weir-media/weir/host/internal/plugin/conform
 
 .PHONY: help
 help: ## print this list
@@ -94,8 +94,9 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 	done
 
 .PHONY: bench
-bench: ## the benchmarks whose names match BENCH (all), with allocations
+bench: ## the benchmarks whose names match BENCH (all), with allocations, then the medians of what an event costs
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(UNITS)
+	WEIR_COSTS=1 $(GO) test -count=1 -v -run '^TestCostTable$$' ./host/internal/plugin/conform
 
 .PHONY: lint
 lint: ## gofmt, go vet for the host and for WebAssembly, golangci-lint if it is installed

@@ -38,14 +38,20 @@ func (s *Server) apply(x *proposal) ([]admin.Touched, error) {
 	}
 	before := s.room.Sessions()
 	foreseen := x.touched(before)
-	moved, err := s.room.Switch(a.candidates, a.steer)
+	went, err := s.room.Switch(a.candidates, a.steer)
 	if err != nil {
 		a.discard()
 		return nil, err
 	}
 	done := map[uint64]effect{}
-	for _, id := range moved {
+	for _, id := range went.Moved {
 		done[id] = effect{admin.Moves, "its plugin got a new generation"}
+	}
+	for _, id := range went.Stayed {
+		done[id] = effect{admin.Stays, "its plugin's new build does not read its state: it stays with the old build for a while"}
+	}
+	for _, id := range went.Ended {
+		done[id] = effect{admin.Ends, "its plugin's new build no longer packages this"}
 	}
 	s.commit(a)
 	a.end(done)
@@ -203,7 +209,7 @@ func (a *aside) prepare(p *pluginStep, g plugin.Generation) error {
 	if p.loaded != nil {
 		runner = p.loaded.runner
 	} else {
-		if runner, err = a.s.room.Add(session.PluginOptions{Name: p.now.Name, Grant: may, Config: settings}); err != nil {
+		if runner, err = a.s.room.Add(session.PluginOptions{Name: p.now.Name, Grant: may, Config: settings, Instances: p.now.Instances, Drain: p.now.Drain}); err != nil {
 			return err
 		}
 		a.added = append(a.added, p.now.Name)
@@ -213,6 +219,7 @@ func (a *aside) prepare(p *pluginStep, g plugin.Generation) error {
 	}
 	c, err := runner.Prepare(g, may, settings)
 	if err == nil {
+		c.SetDrain(p.now.Drain)
 		a.candidates = append(a.candidates, c)
 	}
 	return err
@@ -266,6 +273,7 @@ func (a *aside) discard() {
 		c.Discard()
 	}
 	for _, name := range a.added {
+		a.s.changes.refused.keep(a.s.room.Runner(name).Faults())
 		a.s.room.Remove(name)
 	}
 }
@@ -304,6 +312,7 @@ func (s *Server) commitPlugin(x *proposal, p *pluginStep) {
 		s.plugins[p.now.Name] = l
 	}
 	l.config = p.now
+	l.runner.SetDrain(p.now.Drain)
 	if m, ok := x.modules[p.now.Name]; ok {
 		l.manifest = m.manifest
 	}
@@ -314,13 +323,18 @@ func (s *Server) commitPlugin(x *proposal, p *pluginStep) {
 		l.off = "enabled: false in " + x.now.File
 	}
 	if p.starts {
+		l.before, l.runs = l.runs, p.now
 		return
 	}
 	if l.manifest != nil {
 		l.runner.SetGrant(grant(p.now.Grant, l.manifest))
 	}
-	if settings, err := json.Marshal(p.now.Config); err == nil { // prepare has done it before
-		l.runner.SetConfig(settings)
+	l.runner.SettleRollBack()
+	if l.off != "" { // else it runs with this configuration, or an instance is told that of its build
+		l.runs = p.now
+		if settings, err := json.Marshal(p.now.Config); err == nil { // prepare has done it before
+			l.runner.SetConfig(settings)
+		}
 	}
 	if p.action == admin.Added {
 		l.runner.Disable(l.off)
@@ -346,6 +360,12 @@ func (a *aside) end(done map[uint64]effect) {
 		}
 		if p.action == admin.Removed {
 			a.s.room.Remove(p.old.Name)
+		} else if p.loaded != nil {
+			for _, id := range p.loaded.runner.SetInstances(p.now.Instances) {
+				if done[id].what == "" {
+					done[id] = effect{admin.Moves, fmt.Sprintf(fewer, p.name())}
+				}
+			}
 		}
 	}
 	for _, p := range a.x.points {

@@ -50,6 +50,8 @@ type viewer struct {
 	head  []byte // of the response
 	first uint32
 	sums  [][sha256.Size]byte // mu
+	marks []byte              // mu: each packet's incarnation
+	turns [][]byte            // mu: the packets that have another than the one before
 	mu    sync.Mutex
 	ended bool
 	err   error
@@ -195,6 +197,10 @@ func (v *viewer) chunk(r *bufio.Reader) error {
 			return fmt.Errorf("packet %d follows %d", k.Location, want-1)
 		}
 		v.sums = append(v.sums, sha256.Sum256(body))
+		if n := len(v.marks); n > 0 && v.marks[n-1] != k.Incarnation {
+			v.turns = append(v.turns, body[k.Payload:])
+		}
+		v.marks = append(v.marks, k.Incarnation)
 	case asf.ChunkEnd:
 		v.ended = true
 	case asf.ChunkHeader:

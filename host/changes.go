@@ -23,6 +23,8 @@ type changes struct {
 	once    sync.Once
 	retired sync.WaitGroup
 	fed     []*listening // retired ones for datagrams, until their flows have ended; under Server.mu
+	watch   watching     // has what changes in files put in force
+	refused refusals
 }
 
 // wait returns when no change is under way.

@@ -67,11 +67,16 @@ func crossCheck(c *config.Config, manifests map[string]*manifest.Manifest, kept 
 	}
 	x.lenient = false
 	for _, p := range c.Plugins {
-		if m := manifests[p.Name]; m != nil && p.Enabled {
+		if !p.Enabled {
+			continue
+		}
+		if m := manifests[p.Name]; m != nil {
 			x.pluginListeners(p, m)
 			x.grants(p, m)
 		}
+		x.contained(p, manifests[p.Name])
 	}
+	x.watched()
 	for _, p := range c.Points {
 		x.point(p)
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/internal/config"
-	"github.com/weir-media/weir/host/internal/session"
 )
 
 // sections are the parts of a configuration whose entries have names.
@@ -36,7 +35,7 @@ func (x *proposal) tell() {
 		p := &x.plugins[i]
 		if p.action == admin.Changed && x.newModule(p) {
 			at := [2]string{admin.OfPlugin, p.now.Name}
-			keys[at] = append(keys[at], admin.KeyChange{Key: "plugins." + p.now.Name + ".module", Old: p.loaded.runner.Generation().Hash(), New: hash(x.modules[p.now.Name].code)})
+			keys[at] = append(keys[at], admin.KeyChange{Key: "plugins." + p.now.Name + "." + codeKey(p.now) + " (SHA-256)", Old: p.loaded.runner.Generation().Hash(), New: x.modules[p.now.Name].hash})
 		}
 		add(admin.OfPlugin, p.name(), p.action, p.note())
 	}
@@ -57,6 +56,9 @@ func (x *proposal) tellServer(add func(what, name, action string, notes ...strin
 	}
 	if x.old.StateDir != x.now.StateDir {
 		add(admin.OfServer, "state_dir", admin.Changed, later)
+	}
+	if x.old.Watch != x.now.Watch {
+		add(admin.OfServer, "watch", admin.Changed)
 	}
 	if x.old.CacheDir != x.now.CacheDir {
 		add(admin.OfServer, "cache_dir", admin.Changed, "for modules that are compiled from now on")
@@ -127,7 +129,9 @@ func (p *pluginStep) note() string {
 		return ""
 	case p.loaded.off != "" && p.now.Enabled && p.old.Enabled:
 		return "it stays disabled (" + p.loaded.off + "); start it with: weir plugin enable " + p.now.Name
-	case p.starts && p.loaded.runner.State().Phase == session.Running:
+	case p.starts && p.isAgain():
+		return "what was rolled back is tried again"
+	case p.starts && p.loaded.runner.State().Works():
 		return "a new generation takes over its sessions"
 	case !p.starts && !p.ends && p.loaded.off == "":
 		return "for what its sessions ask from now on; who is attached stays"

@@ -36,13 +36,34 @@
 // # Life of a request
 //
 //	steer, or a plain bind ─ netio.Listener ─ first bytes, then the route table of the manifests ─ session
-//	        ─ runner of the plugin: event ◀▶ verdicts
+//	        ─ worker of the plugin: event ◀▶ verdicts
 //	        ─ session: reserve all that the verdicts need, then apply all, or refuse all
 //	        ─ ATTACH: point.Join, and the socket passes from netio to deliver
 //
 // From then on the viewer needs neither the plugin nor a goroutine. The plugin may crash or be reloaded: its viewers play on, and only new requests wait
 // for the next instance. Disabling it ends its sessions, viewers included, with the end that their protocol has. What a session must remember is an opaque blob that the session room holds, so the next instance, or the next
 // version, goes on where the last one stopped.
+//
+// # Life of a build
+//
+//	read, judged, compiled, started aside ─ it answers what the one in force has answered (canary)
+//	        ─ the workers stop between two events, and go on with it: sessions whose state it reads at once, packagers at the next key packet
+//	        ─ sessions whose state it does not read drain: they stay with the old build until they end, or the plugin's drain time is over
+//	        ─ one minute on trial: if it faults more than the one before, that comes back
+//	        ─ the one before is closed
+//
+// What fails before the switch leaves everything as it was.
+//
+// # Life of a change
+//
+//	plugins.yaml or a plugin's file: apply, SIGHUP, or the watcher once it is quiet
+//	        ─ config ─ proposal: what differs, and which sessions that touches
+//	        ─ aside: addresses bound, generations judged, compiled, started and tried
+//	        ─ one switch, or all is as it was
+//	        ─ old generations go when their last session does
+//
+// What a plugin may take and hold is one plugin.Limits: of the configuration, else of the manifest if that asks for less, else the defaults. A generation
+// carries it, so that a session always has the limits of the code that answers for it.
 //
 // RATIONALE.md says why it is built so.
 package host

@@ -45,6 +45,8 @@ type TestOptions struct {
 	Builtin  func(name string) ([]byte, error) // instead of the embedded modules
 	CacheDir string
 	PortZero bool // listeners may have port 0: the kernel chooses one
+	// After is for the wait until changed files are quiet, in the place of time.After.
+	After func(time.Duration) <-chan time.Time
 }
 
 // Server is a running weir. Start makes one, Close ends it.
@@ -71,6 +73,7 @@ type Server struct {
 type vitals struct {
 	started  time.Time
 	registry *telemetry.Registry
+	taps     taps
 }
 
 // Run starts a server, waits for ctx to end, and drains it.
@@ -127,11 +130,12 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	s.changes.current.Store(c)
 	s.changes.ended = make(chan struct{})
 	s.succession.init()
+	s.changes.watch.init(s)
 	if s.pool, err = deliver.New(deliver.Options{Log: o.Log}); err != nil {
 		return nil, fmt.Errorf("start delivery: %w", err)
 	}
 	s.room = session.New(session.Options{Pool: s.pool, Log: o.Log, Metrics: s.metrics(), Version: o.Version,
-		OpenFile: s.openFile, Endpoints: s.endpoints})
+		OpenFile: s.openFile, Endpoints: s.endpoints, RollBack: s.rollBack})
 	s.takeInherited()
 	s.makePoints()
 	if err := s.loadPlugins(ctx); err != nil {
@@ -144,6 +148,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	s.room.StartSources()
+	s.changes.watch.begin()
 	return s, nil
 }
 
@@ -202,6 +207,7 @@ func (s *Server) endpoints(p *point.Point, authority, listener string, to *abi.E
 func (s *Server) Close(ctx context.Context) error {
 	// The lock is not held over the drain: whoever asks for the status meanwhile, a
 	// scrape of the metrics say, must get it, and the admin API waits for its askers.
+	s.changes.watch.end()
 	s.leaveSuccession()
 	s.mu.Lock()
 	s.closing = true
@@ -215,6 +221,7 @@ func (s *Server) Close(ctx context.Context) error {
 		p.Close()
 	}
 	s.waitForViewers(ctx)
+	s.vitals.taps.end() // the admin API waits for whoever reads one
 	s.abort()
 	return nil
 }

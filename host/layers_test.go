@@ -23,7 +23,7 @@ const module = "github.com/weir-media/weir"
 // layers names each room of the host, lowest first. A room is a folder of host/internal with all below it, or another folder of host. A package
 // imports rooms of lower layers and packages of its own room. A new room needs a place here.
 var layers = [][]string{
-	0: {"media", "telemetry", "sample", "nserr"},
+	0: {"media", "telemetry", "sample", "nserr", "sins", "spelling"},
 	1: {"stream", "netio", "steer", "handover", "manifest", "config", "scaffold"},
 	2: {"plugin", "deliver"},
 	3: {"point"},
@@ -57,8 +57,8 @@ var private = map[string][]string{
 	"config": {"host"}, // host.go translates it into each room's own Options
 }
 
-// carriers are what sdk/proc may import besides abi and the standard library; nothing else of sdk may.
-var carriers = []string{"github.com/hashicorp/go-plugin", "google.golang.org/grpc", "google.golang.org/protobuf"}
+// carriers are what sdk/proc may import besides abi and the standard library; nothing else of sdk may. go-plugin's logger is go-hclog's.
+var carriers = []string{"github.com/hashicorp/go-plugin", "github.com/hashicorp/go-hclog", "google.golang.org/grpc", "google.golang.org/protobuf"}
 
 // listed is what is read of `go list`'s answer.
 type listed struct {

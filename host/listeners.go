@@ -274,7 +274,7 @@ func (s *Server) announceOffers() { s.book.Set(s.offers()) }
 func (s *Server) offers() []announce.Offer {
 	running := func(name string) *manifest.Manifest {
 		p := s.plugins[name]
-		if p == nil || p.off != "" || p.runner.State().Phase != session.Running {
+		if p == nil || p.off != "" || !p.runner.State().Works() {
 			return nil
 		}
 		return p.manifest

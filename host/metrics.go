@@ -16,11 +16,16 @@ type counters struct {
 	faults  *telemetry.CounterVec
 	refused *telemetry.CounterVec
 	custom  *telemetry.CounterVec
+	limited *telemetry.CounterVec
 }
 
 var (
 	pluginRefused = telemetry.Def{Name: "plugin_refused_total", Help: "Batches of verdicts that were refused, by code.", Labels: []string{"plugin", "code"}}
 	pluginCustom  = telemetry.Def{Name: "plugin_custom_total", Help: "Counters that plugins keep by METRIC.", Labels: []string{"plugin", "name"}}
+	pluginTurned  = telemetry.Def{Name: "plugin_turned_away_total", Help: "Sessions and uploads that a plugin did not take, by reason.", Labels: []string{"plugin", "reason"}}
+	pluginKept    = telemetry.Def{Name: "plugin_quarantines_total", Help: "Times that a plugin was quarantined for its faults.", Labels: []string{"plugin"}}
+	pluginAside   = telemetry.Def{Name: "plugin_throttled_networks", Help: "Networks whose new sessions a plugin refuses at present.", Labels: []string{"plugin"}}
+	pluginLimited = telemetry.Def{Name: "plugin_limited_total", Help: "Sessions that would have held more than they may, by limit.", Labels: []string{"plugin", "limit"}}
 	viewersLeft   = telemetry.Def{Name: "deliver_left_total", Help: "Viewers that left, by reason.", Labels: []string{"reason"}}
 )
 
@@ -45,6 +50,7 @@ func (s *Server) metrics() session.Metrics {
 	})
 	r.GaugesFunc(telemetry.Sessions, s.countSessions)
 	r.GaugesFunc(telemetry.PluginState, s.countStates)
+	s.blameMetrics()
 	r.GaugesFunc(telemetry.ListenerState, func(add telemetry.Add) {
 		for _, l := range s.listenerList() {
 			add(map[bool]float64{true: 1}[l.State == stateOpen], l.Name)
@@ -53,7 +59,31 @@ func (s *Server) metrics() session.Metrics {
 	return &counters{
 		calls: r.CounterVec(telemetry.PluginCalls), seconds: r.HistogramVec(telemetry.PluginCallSeconds),
 		faults: r.CounterVec(telemetry.PluginFaults), refused: r.CounterVec(pluginRefused), custom: r.CounterVec(pluginCustom),
+		limited: r.CounterVec(pluginLimited),
 	}
+}
+
+// blameMetrics registers what plugins' faults have come to.
+func (s *Server) blameMetrics() {
+	each := func(f func(admin.Plugin)) {
+		for _, p := range s.pluginList() {
+			f(p)
+		}
+	}
+	r := s.vitals.registry
+	r.CountersFunc(pluginTurned, func(add telemetry.Add) {
+		each(func(p admin.Plugin) {
+			for reason, n := range p.TurnedAway {
+				add(float64(n), p.Name, reason)
+			}
+		})
+	})
+	r.CountersFunc(pluginKept, func(add telemetry.Add) {
+		each(func(p admin.Plugin) { add(float64(p.Quarantines), p.Name) })
+	})
+	r.GaugesFunc(pluginAside, func(add telemetry.Add) {
+		each(func(p admin.Plugin) { add(float64(p.Aside), p.Name) })
+	})
 }
 
 // countStates tells of each plugin which of its states it is in.
@@ -87,6 +117,9 @@ func (c *counters) Faulted(plugin, kind string) { c.faults.WithLabelValues(plugi
 
 // Refused counts a refused batch.
 func (c *counters) Refused(plugin, code string) { c.refused.WithLabelValues(plugin, code).Inc() }
+
+// Limited counts a session that would have gone beyond a limit.
+func (c *counters) Limited(plugin, limit string) { c.limited.WithLabelValues(plugin, limit).Inc() }
 
 // Custom adds to a counter of the plugin's own.
 func (c *counters) Custom(plugin, name string, delta uint64) {

@@ -60,7 +60,7 @@ func (s *Server) judgePoint(st *admin.Point, o point.Options) {
 func (s *Server) starts(url string) bool {
 	scheme, _, _ := strings.Cut(url, ":")
 	for _, r := range s.room.Runners() {
-		if g := r.Generation(); g != nil && r.State().Phase == session.Running && slices.Contains(g.Manifest().Sources, scheme) {
+		if g := r.Generation(); g != nil && r.State().Works() && slices.Contains(g.Manifest().Sources, scheme) {
 			return true
 		}
 	}
@@ -71,7 +71,7 @@ func (s *Server) starts(url string) bool {
 func (s *Server) notes() []admin.Note {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := s.fedNotes()
+	all := append(s.fedNotes(), s.changes.refused.notes()...)
 	if !s.isUnreachable() {
 		return all
 	}
@@ -89,7 +89,7 @@ func (s *Server) isUnreachable() bool {
 		p := s.plugins[c.Name]
 		for _, name := range c.Listeners {
 			wanted = true
-			if l := s.listeners[name]; p != nil && p.off == "" && p.runner.State().Phase == session.Running && l != nil && l.isOpen() {
+			if l := s.listeners[name]; p != nil && p.off == "" && p.runner.State().Works() && l != nil && l.isOpen() {
 				return false
 			}
 		}

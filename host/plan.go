@@ -10,7 +10,6 @@ import (
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/manifest"
 	"github.com/weir-media/weir/host/internal/netio/inherit"
-	"github.com/weir-media/weir/host/internal/session"
 )
 
 // proposal is a configuration that may take the place of the one in force: judged, and
@@ -39,9 +38,10 @@ type listenerStep struct {
 type pluginStep struct {
 	action   string
 	old, now config.Plugin
-	loaded   *loaded // nil if it is added
-	starts   bool    // a generation is started
-	ends     bool    // what runs is disabled, with its sessions
+	loaded   *loaded            // nil if it is added
+	manifest *manifest.Manifest // of the module that was read; nil if it could not be
+	starts   bool               // a generation is started
+	ends     bool               // what runs is disabled, with its sessions
 }
 
 func (p *pluginStep) name() string {
@@ -115,7 +115,7 @@ func (x *proposal) needs(s *Server, now config.Plugin) bool {
 	old, was := x.old.Plugin(now.Name)
 	p := s.plugins[now.Name]
 	if was && p != nil && reflect.DeepEqual(old, now) {
-		return p.runner.State().Phase == session.Running
+		return p.runner.State().Works()
 	}
 	return now.Enabled
 }
@@ -203,9 +203,10 @@ func (x *proposal) comparePlugins(s *Server) {
 		if now.Enabled != old.Enabled {
 			wanted = now.Enabled
 		}
-		runs := step.loaded.runner.State().Phase == session.Running
+		runs := step.loaded.runner.State().Works()
 		step.starts = wanted && (x.newCode(&step) || isChanged && !runs)
 		step.ends = isOn && !wanted
+		step.manifest = x.modules[now.Name].manifest
 		if isChanged || step.starts {
 			x.plugins = append(x.plugins, step)
 		}
@@ -213,18 +214,23 @@ func (x *proposal) comparePlugins(s *Server) {
 }
 
 // newCode tells whether a plugin needs a new generation: its module, limits or
-// configuration differ.
+// configuration differ from those of the one that runs, which may be one that came back.
 func (x *proposal) newCode(p *pluginStep) bool {
-	old, now := p.old, p.now
+	return !isSameCode(p.loaded.runs, p.now) || x.newModule(p)
+}
+
+// isSameCode tells whether two configurations of a plugin open the same build.
+func isSameCode(old, now config.Plugin) bool {
 	old.Enabled, old.Grant, old.Listeners = now.Enabled, now.Grant, now.Listeners
-	return !reflect.DeepEqual(old, now) || x.newModule(p)
+	old.Instances, old.Drain = now.Instances, now.Drain
+	return reflect.DeepEqual(old, now)
 }
 
 // newModule tells whether the module that runs is not the one that was read.
 func (x *proposal) newModule(p *pluginStep) bool {
 	m, ok := x.modules[p.now.Name]
 	g := p.loaded.runner.Generation()
-	return ok && g != nil && hash(m.code) != g.Hash()
+	return ok && g != nil && m.hash != g.Hash()
 }
 
 // sameFolder tells whether two folders, one of which may be relative, are the same.
@@ -232,4 +238,10 @@ func sameFolder(a, b string) bool {
 	x, errA := filepath.Abs(a)
 	y, errB := filepath.Abs(b)
 	return errA == nil && errB == nil && x == y
+}
+
+// isAgain tells whether a plugin's configuration is the same, and what it names was rolled
+// back.
+func (p *pluginStep) isAgain() bool {
+	return isSameCode(p.old, p.now) && !isSameCode(p.loaded.runs, p.now)
 }

@@ -2,23 +2,17 @@ package host
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/manifest"
 	"github.com/weir-media/weir/host/internal/plugin"
-	"github.com/weir-media/weir/host/internal/plugin/builtin"
-	"github.com/weir-media/weir/host/internal/plugin/wasm"
 	"github.com/weir-media/weir/host/internal/session"
 )
 
@@ -27,76 +21,9 @@ type loaded struct {
 	config   config.Plugin
 	manifest *manifest.Manifest // nil if the module could not be read
 	runner   *session.Runner
-	off      string // why an operator disabled it; empty: it is meant to run
-}
-
-// module is a plugin's code and manifest, judged but not compiled.
-type module struct {
-	code     []byte
-	manifest *manifest.Manifest
-}
-
-// read reads a plugin's module and judges its manifest against the configuration.
-func (s *Server) read(p config.Plugin) (module, error) {
-	code, err := s.code(p)
-	if err != nil {
-		return module{}, err
-	}
-	if sum := hash(code); p.SHA256 != "" && sum != p.SHA256 {
-		return module{}, fmt.Errorf("the module's SHA-256 is %s, not what sha256: says; put back the right file, or write this hash if the change is yours", sum)
-	}
-	text, err := wasm.ReadManifest(code)
-	if err != nil {
-		return module{}, err
-	}
-	m, err := manifest.Parse(text)
-	if err != nil {
-		return module{}, fmt.Errorf("manifest: %w", err)
-	}
-	if len(m.Features.Required) > 0 { // this host offers none yet
-		return module{}, fmt.Errorf("manifest: features.required: this weir does not have %s; use a newer weir, or a plugin that does without", strings.Join(m.Features.Required, ", "))
-	}
-	if len(p.Config) > 0 || len(m.Config.JSON()) > 0 {
-		settings := p.Config
-		if settings == nil {
-			settings = map[string]any{}
-		}
-		if err := m.CheckConfig(settings); err != nil {
-			return module{}, fmt.Errorf("config: %w", err)
-		}
-	}
-	return module{code, m}, nil
-}
-
-func (s *Server) code(p config.Plugin) ([]byte, error) {
-	switch {
-	case p.Exec != "":
-		return nil, errors.New("exec: out-of-process plugins are not carried by this version; build the plugin as a .wasm module")
-	case p.Builtin != "" && s.options.Tests.Builtin != nil:
-		return s.options.Tests.Builtin(p.Builtin)
-	case p.Builtin != "":
-		return builtin.Module(p.Builtin)
-	}
-	return os.ReadFile(p.Module)
-}
-
-// problem words a plugin's fault as one of the configuration.
-func (s *Server) problem(p config.Plugin, err error) config.Problem {
-	return problem(s.config(), p, err)
-}
-
-func problem(c *config.Config, p config.Plugin, err error) config.Problem {
-	key := []string{"plugins", p.Name}
-	if text, ok := strings.CutPrefix(err.Error(), "config: "); ok {
-		return c.Problem(text, append(key, "config")...)
-	}
-	return c.Problem(err.Error(), append(key, "module")...)
-}
-
-// open compiles a plugin's module.
-func (s *Server) open(ctx context.Context, p config.Plugin, m module) (plugin.Generation, error) {
-	return wasm.Open(ctx, wasm.Options{Name: p.Name, Module: m.code, CacheDir: s.cacheDir(), Log: s.log,
-		Limits: plugin.Limits{Memory: p.Limits.Memory, Event: p.Limits.Event}})
+	runs     config.Plugin // that the build in force, or the last that was tried, was opened with
+	before   config.Plugin // likewise of the build before it, which may come back
+	off      string        // why an operator disabled it; empty: it is meant to run
 }
 
 // grant cuts what the configuration grants down to what the manifest asks.
@@ -130,7 +57,7 @@ func allows(grants []config.Dial, at netip.AddrPort) bool {
 func (s *Server) loadPlugins(ctx context.Context) error {
 	var starts []start
 	for _, c := range s.config().Plugins {
-		p := &loaded{config: c}
+		p := &loaded{config: c, runs: c}
 		settings, err := json.Marshal(c.Config)
 		if err != nil {
 			return s.config().Problem("cannot be written as JSON: "+err.Error(), "plugins", c.Name, "config")
@@ -139,13 +66,14 @@ func (s *Server) loadPlugins(ctx context.Context) error {
 		if readErr == nil {
 			p.manifest = m.manifest
 		}
-		o := session.PluginOptions{Name: c.Name, Config: settings}
+		o := session.PluginOptions{Name: c.Name, Config: settings, Instances: c.Instances, Drain: c.Drain}
 		if p.manifest != nil {
 			o.Grant = grant(c.Grant, p.manifest)
 		}
 		if p.runner, err = s.room.Add(o); err != nil {
 			return err
 		}
+		p.runner.SetManifest(p.manifest)
 		s.plugins[c.Name] = p
 		switch {
 		case readErr != nil:
@@ -205,18 +133,22 @@ func (s *Server) EnablePlugin(name string) error {
 	s.changes.mu.Lock()
 	defer s.changes.mu.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	p, err := s.find(name)
+	if err == nil {
+		p.off = ""
+	}
+	s.mu.Unlock()
 	if err != nil {
 		return notFound(err)
 	}
-	p.off = ""
 	if p.runner.State().Phase != session.Running {
-		if err := s.renew(p); err != nil {
+		if err := s.renew(p, false); err != nil {
 			p.runner.SetFailed(err.Error())
 			return err
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.reopen(p)
 }
 
@@ -244,62 +176,90 @@ func (s *Server) DisablePlugin(name, reason string) error {
 
 // reloadPlugin reads a plugin's module anew and swaps it in; sessions go on with
 // their held state. On an error the old generation runs on.
-func (s *Server) reloadPlugin(name string) (was, now plugin.Generation, err error) {
+func (s *Server) reloadPlugin(name string, force bool) (was, now plugin.Generation, err error) {
 	s.changes.mu.Lock()
 	defer s.changes.mu.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	p, err := s.find(name)
+	if err == nil && p.off != "" {
+		err = fmt.Errorf("reload plugin %q: it is disabled (%s); enable it", name, p.off)
+	}
+	s.mu.Unlock()
 	if err != nil {
 		return nil, nil, err
 	}
-	if p.off != "" {
-		return nil, nil, fmt.Errorf("reload plugin %q: it is disabled (%s); enable it", name, p.off)
-	}
 	was = p.runner.Generation()
-	if err := s.renew(p); err != nil {
+	if err := s.renew(p, force); err != nil {
 		return nil, nil, fmt.Errorf("reload plugin %q: %w", name, err)
+	}
+	if names, _ := s.changes.refused.of(); slices.Contains(names, name) {
+		s.changes.refused.clear()
 	}
 	return was, p.runner.Generation(), nil
 }
 
-func hash(code []byte) string {
-	sum := sha256.Sum256(code)
-	return hex.EncodeToString(sum[:])
-}
-
 // renew reads, judges, compiles and starts a plugin's module aside, then puts it in
-// force with its routes.
-func (s *Server) renew(p *loaded) error {
+// force with its routes. Server.changes.mu is held, and Server.mu is not: the status can
+// be asked while a module is compiled. force: it need not answer first what was answered.
+func (s *Server) renew(p *loaded, force bool) error {
 	m, err := s.read(p.config)
 	if err != nil {
 		return s.problem(p.config, err)
 	}
-	old := p.manifest
-	if old != nil && old.Name != m.manifest.Name {
-		return fmt.Errorf("the module is now plugin %q, not %q; give another plugin an entry of its own", m.manifest.Name, old.Name)
-	}
-	p.manifest = m.manifest
-	if _, err = s.tables(); err != nil {
-		p.manifest = old
+	if err = s.fits(p, m.manifest); err != nil {
 		return err
 	}
 	g, err := s.open(context.Background(), p.config, m)
 	if err != nil {
-		p.manifest = old
 		return err
 	}
-	p.runner.SetGrant(grant(p.config.Grant, m.manifest))
-	if err := p.runner.Enable(g); err != nil {
-		g.Close()
-		p.manifest = old
-		if old != nil {
-			p.runner.SetGrant(grant(p.config.Grant, old))
+	settings, err := json.Marshal(p.config.Config)
+	if err == nil {
+		replace := p.runner.Replace
+		if force {
+			replace = p.runner.ReplaceUnseen
 		}
+		err = replace(g, grant(p.config.Grant, m.manifest), settings, s.notClosing)
+	}
+	if err != nil {
+		g.Close()
 		return err
 	}
-	s.setRoutes()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.before, p.runs = p.runs, p.config
+	s.declare(p, m.manifest)
 	return nil
+}
+
+// notClosing is an error once the server drains.
+func (s *Server) notClosing() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return errors.New("the server is draining")
+	}
+	return nil
+}
+
+// fits is an error if a plugin cannot have a manifest beside the other plugins.
+func (s *Server) fits(p *loaded, m *manifest.Manifest) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := p.manifest; old != nil && old.Name != m.Name {
+		return fmt.Errorf("the module is now plugin %q, not %q; give another plugin an entry of its own", m.Name, old.Name)
+	}
+	all := s.manifests()
+	all[p.config.Name] = m
+	_, err := tables(s.config(), all)
+	return err
+}
+
+// declare has the server go by a plugin's manifest. Server.mu is held.
+func (s *Server) declare(p *loaded, m *manifest.Manifest) {
+	p.manifest = m
+	p.runner.SetManifest(m)
+	s.setRoutes()
 }
 
 func (s *Server) find(name string) (*loaded, error) {

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -51,6 +52,7 @@ func (s *Server) changeTo(c *config.Config, apply bool) (admin.Plan, error) {
 			return admin.Plan{}, refused(err)
 		}
 		plan.Sessions = x.touched(s.room.Sessions())
+		x.noteStays(plan.Sessions)
 		return plan, nil
 	}
 	if s.isTaken() {
@@ -59,7 +61,10 @@ func (s *Server) changeTo(c *config.Config, apply bool) (admin.Plan, error) {
 	if plan.Sessions, err = s.apply(x); err != nil {
 		return admin.Plan{}, refused(err)
 	}
+	x.noteStays(plan.Sessions)
 	plan.Applied = true
+	s.changes.refused.clear()
+	s.changes.watch.follow()
 	s.log.Info("configuration in force", "config", c.File, "changes", len(plan.Changes), "sessions_touched", len(plan.Sessions))
 	for _, change := range plan.Changes {
 		s.log.Info("changed", "what", change.What, "name", change.Name, "action", change.Action, "keys", keysText(change))
@@ -120,6 +125,7 @@ func (s *Server) hangup() {
 	if err == nil {
 		return
 	}
+	s.changes.refused.note(cmp.Or(s.options.ConfigPath, s.config().File), nil, err)
 	s.logRefusal("configuration not reloaded", s.options.ConfigPath, err)
 	if errors.Is(err, admin.ErrRefused) || s.options.ConfigPath != "" {
 		s.log.Warn("the configuration that ran runs on", "config", s.config().File)

@@ -113,15 +113,15 @@ func (s *Server) pluginList() []admin.Plugin {
 func (s *Server) pluginStatus(p *loaded, r session.PluginStatus) admin.Plugin {
 	st := admin.Plugin{Name: r.Name, State: string(r.State.Phase), Reason: r.State.Reason, Generation: r.Generation, Hash: r.Hash,
 		Listeners: p.config.Listeners, Sessions: r.Sessions,
-		Work: admin.Work{Calls: r.Calls, Events: r.Events, SlowCalls: r.Slow, Refused: r.Refused, Faults: r.Faults, BusySeconds: r.Busy.Seconds()}}
+		Work:  admin.Work{Calls: r.Calls, Events: r.Events, SlowCalls: r.Slow, Refused: r.Refused, Faults: r.Faults, BusySeconds: r.Busy.Seconds()},
+		Blame: blameOf(r)}
 	if p.manifest != nil {
 		st.Version = p.manifest.Version
 	}
+	st.Instances, st.Staying, st.RolledBack = r.Instances, stayingOf(r.Staying), r.RolledBack
+	g := p.runner.Generation()
+	st.Limits, st.Limited, st.Carriage = limitsInForce(g), r.Limited, carriage(g)
 	s.judge(&st, r.State)
-	if f := r.LastFault; f != nil {
-		st.LastFault = &admin.Fault{At: f.At, Kind: f.Fault.Kind.String(), Session: f.Session, Peer: f.Peer, During: f.Fault.During,
-			Text: f.Fault.Error(), Stack: f.Fault.Stack, Log: f.Fault.Log}
-	}
 	return st
 }
 
@@ -177,18 +177,25 @@ func notFound(err error) error {
 	return err
 }
 
-// ReloadPlugin reads a plugin's module again and swaps it in.
-func (s *Server) ReloadPlugin(name string) (admin.PluginChange, error) {
-	was, now, err := s.reloadPlugin(name)
+// ReloadPlugin reads a plugin's module again and swaps it in; force: even if it fails on
+// what the one that runs has answered.
+func (s *Server) ReloadPlugin(name string, force bool) (admin.PluginChange, error) {
+	was, now, err := s.reloadPlugin(name, force)
 	if err != nil {
 		return admin.PluginChange{}, notFound(err)
 	}
 	c := admin.PluginChange{Name: name, From: build(was), To: build(now)}
 	if r := s.room.Runner(name); r != nil {
-		c.Sessions = r.Status().Sessions
+		st := r.Status()
+		c.Sessions = st.Sessions
+		staying := stayingOf(st.Staying)
+		for _, x := range staying {
+			c.Sessions -= x.Sessions
+		}
+		c.Note = admin.StayingText(staying)
 	}
 	if c.From.Hash == c.To.Hash {
-		c.Note = "the module is the same as before"
+		c.Note = strings.TrimSuffix("the module is the same as before; "+c.Note, "; ")
 	}
 	return c, nil
 }

@@ -31,7 +31,7 @@ func (s *Server) failures() (f handover.Failures) {
 		}
 	}
 	for name, p := range s.plugins {
-		if p.runner.State().Phase != session.Running {
+		if !p.runner.State().Works() {
 			f.Plugins = append(f.Plugins, name)
 		}
 	}

@@ -1,9 +1,12 @@
 package host
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/weir-media/weir/host/internal/admin"
+	"github.com/weir-media/weir/host/internal/config"
+	"github.com/weir-media/weir/host/internal/manifest"
 	"github.com/weir-media/weir/host/internal/session"
 )
 
@@ -11,13 +14,14 @@ import (
 type touching struct {
 	all     []session.Status
 	effects map[uint64]effect
+	now     *config.Config
 }
 
 type effect struct{ what, why string }
 
 // touched gives the sessions that the proposal touches, of all that there are.
 func (x *proposal) touched(all []session.Status) (out []admin.Touched) {
-	t := &touching{all: all, effects: map[uint64]effect{}}
+	t := &touching{all: all, effects: map[uint64]effect{}, now: x.now}
 	for i := range x.plugins {
 		t.plugin(&x.plugins[i])
 	}
@@ -38,6 +42,25 @@ func (x *proposal) touched(all []session.Status) (out []admin.Touched) {
 		}
 	}
 	return out
+}
+
+// noteStays says of each changed plugin how many sessions do not go over.
+func (x *proposal) noteStays(touched []admin.Touched) {
+	for i := range x.changes {
+		c, n := &x.changes[i], 0
+		for _, s := range touched {
+			if c.What == admin.OfPlugin && s.Plugin == c.Name && s.Effect == admin.Stays {
+				n++
+			}
+		}
+		p, _ := x.now.Plugin(c.Name)
+		switch {
+		case n == 1:
+			c.Note = fmt.Sprintf("1 session stays with the old build for at most %v, since the new one does not read its state", p.Drain)
+		case n > 1:
+			c.Note = fmt.Sprintf("%d sessions stay with the old build for at most %v, since the new one does not read their state", n, p.Drain)
+		}
+	}
 }
 
 // set notes an effect; an end outweighs all others, and says whether that is new.
@@ -61,8 +84,27 @@ func (t *touching) plugin(p *pluginStep) {
 		case p.ends:
 			t.set(s.ID, admin.Ends, "plugin "+s.Plugin+" is disabled")
 		case p.starts && p.loaded != nil:
-			t.set(s.ID, admin.Moves, "plugin "+s.Plugin+" gets a new generation")
+			t.moves(&s, p)
 		}
+		if s.Plugin == p.name() && s.Role == session.RolePackager && p.action == admin.Changed && s.Worker >= p.now.Instances && !p.ends {
+			t.set(s.ID, admin.Moves, fmt.Sprintf(fewer, s.Plugin))
+		}
+	}
+}
+
+// fewer says why a packager moves.
+const fewer = "plugin %s gets fewer instances: another goes on with it at the next key packet"
+
+// moves tells what a new generation is to one of its plugin's sessions.
+func (t *touching) moves(s *session.Status, p *pluginStep) {
+	isIts := func(k manifest.Package) bool { return k.From == s.From && k.To == s.Rendition }
+	switch {
+	case s.Role == session.RolePackager && !slices.ContainsFunc(p.manifest.Packages, isIts):
+		t.set(s.ID, admin.Ends, "plugin "+s.Plugin+" no longer makes "+s.Rendition+" of "+s.From)
+	case s.Role != session.RolePackager && s.Schema != "" && !p.manifest.State.Reads(s.Schema):
+		t.set(s.ID, admin.Stays, fmt.Sprintf("the new build of plugin %s does not read state %q: it stays with the old build for at most %v", s.Plugin, s.Schema, p.now.Drain))
+	default:
+		t.set(s.ID, admin.Moves, "plugin "+s.Plugin+" gets a new generation")
 	}
 }
 
@@ -96,6 +138,12 @@ func (t *touching) point(p *pointStep) {
 	}
 }
 
+// waits reports whether the viewers of a point wait for a source that comes back.
+func (t *touching) waits(point string) bool {
+	p, ok := t.now.Point(point)
+	return ok && p.Grace > 0
+}
+
 // follow finds what follows of the effects so far, and tells whether there was more.
 func (t *touching) follow() (more bool) {
 	for _, s := range t.all {
@@ -108,6 +156,8 @@ func (t *touching) follow() (more bool) {
 				more = t.set(o.ID, admin.Ends, t.effects[s.ID].why) || more
 			case o.Point != s.Point:
 			case s.Role == session.RolePackager && (o.Role == session.RoleViewer && o.Rendition == s.Rendition || o.Role == session.RolePackager && o.From == s.Rendition):
+				more = t.set(o.ID, admin.Ends, t.effects[s.ID].why) || more
+			case s.Role == session.RoleFormat && !t.waits(s.Point) && (o.Role == session.RoleViewer || o.Role == session.RolePackager):
 				more = t.set(o.ID, admin.Ends, t.effects[s.ID].why) || more
 			case s.Role == session.RoleFormat && o.Role == session.RoleViewer:
 				more = t.set(o.ID, admin.Waits, t.effects[s.ID].why) || more
@@ -125,8 +175,8 @@ func settle(foreseen []admin.Touched, before []session.Status, done map[uint64]e
 		switch {
 		case ok && i < 0:
 			foreseen = append(foreseen, admin.Touched{ID: s.ID, Plugin: s.Plugin, Role: string(s.Role), Peer: s.Peer, Point: s.Point, Effect: e.what, Why: e.why})
-		case ok && e.what == admin.Ends:
-			foreseen[i].Effect = e.what
+		case ok && foreseen[i].Effect != e.what && foreseen[i].Effect != admin.Ends:
+			foreseen[i].Effect, foreseen[i].Why = e.what, e.why
 		}
 	}
 	return foreseen

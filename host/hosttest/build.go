@@ -19,23 +19,28 @@ import (
 // firstParty is where the plugins of the distribution are.
 const firstParty = "github.com/weir-media/weir/plugins/"
 
-// Build gives the module of the plugin whose Go source and plugin.yaml are in a folder.
-// It is built once per test binary; callers share the bytes and must not change them.
+// Build gives the module of the plugin whose source, in Go, C or Rust, and plugin.yaml
+// are in a folder. It is built once per test binary; callers share the bytes and must
+// not change them. Without a compiler it ends the test as NeedCompiler does.
 func Build(t testing.TB, dir string) []byte {
 	t.Helper()
-	b, err := place(dir)()
+	NeedCompiler(t, dir)
+	b, err := Module(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
+// Module is Build for any goroutine.
+func Module(dir string) ([]byte, error) { return place(dir)() }
+
 // origin gives a module that holds its manifest.
 type origin func() ([]byte, error)
 
 func bytesOf(module []byte) origin { return func() ([]byte, error) { return module, nil } }
 
-// place is a folder of Go source, or a .wasm file, which is read each time.
+// place is a folder of source, or a .wasm file, which is read each time.
 func place(path string) origin {
 	if filepath.Ext(path) == ".wasm" {
 		return func() ([]byte, error) { return os.ReadFile(path) }
@@ -54,8 +59,8 @@ func built(dir string) ([]byte, error) {
 	return f.(func() ([]byte, error))()
 }
 
-// build compiles the main package in a folder as the reactor that the ABI asks for
-// (spec.md), and puts its manifest into the module.
+// build compiles the source in a folder as the reactor that the ABI asks for (spec.md),
+// and puts its manifest into the module.
 func build(dir string) ([]byte, error) {
 	manifest, err := os.ReadFile(filepath.Join(dir, "plugin.yaml"))
 	if err != nil {
@@ -67,7 +72,7 @@ func build(dir string) ([]byte, error) {
 	}
 	defer os.RemoveAll(temporary)
 	out := filepath.Join(temporary, "plugin.wasm")
-	if _, err = goCommand(dir, "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, "."); err != nil {
+	if err = compile(dir, out); err != nil {
 		return nil, fmt.Errorf("build plugin %s: %w", dir, err)
 	}
 	module, err := os.ReadFile(out)
@@ -137,7 +142,7 @@ func (m *modules) module(name string) ([]byte, error) {
 	return built(dir)
 }
 
-var builtinName = regexp.MustCompile(`builtin:(\w+)`)
+var builtinName = regexp.MustCompile(`builtin:([\w-]+)`)
 
 // prebuild builds the plugins that a configuration names, side by side. Errors come
 // again when the host asks for the module.

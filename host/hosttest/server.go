@@ -21,6 +21,7 @@ type (
 	Status       = admin.Status
 	Point        = admin.Point
 	PluginStatus = admin.Plugin
+	Fault        = admin.Fault
 	Session      = admin.Session
 )
 
@@ -44,6 +45,7 @@ type options struct {
 	modules modules
 	files   map[string][]byte
 	level   slog.Level
+	after   func(time.Duration) <-chan time.Time
 }
 
 // WithPlugin makes `module: "builtin:NAME"` mean the plugin at from: a folder of Go
@@ -64,6 +66,12 @@ func WithFile(name string, content []byte) Option {
 
 // WithDebugLog keeps lines of level debug too.
 func WithDebugLog() Option { return func(o *options) { o.level = slog.LevelDebug } }
+
+// WithTimer takes the place of time.After where the server waits until changed files are
+// quiet.
+func WithTimer(after func(time.Duration) <-chan time.Time) Option {
+	return func(o *options) { o.after = after }
+}
 
 // configFile is the configuration's name in a server's folder.
 const configFile = "plugins.yaml"
@@ -87,7 +95,7 @@ func Start(t testing.TB, yaml string, opts ...Option) *Server {
 			ConfigPath: filepath.Join(s.dir, configFile),
 			Log:        slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: o.level})),
 			Version:    "test",
-			Tests:      host.TestOptions{Builtin: s.modules.module, CacheDir: cacheDir("modules"), PortZero: true},
+			Tests:      host.TestOptions{Builtin: s.modules.module, CacheDir: cacheDir("modules"), PortZero: true, After: o.after},
 		})
 	})
 	if err != nil {
@@ -200,7 +208,7 @@ func (s *Server) Disable(plugin, reason string) (err error) {
 // Reload swaps a plugin's module for the one that its folder or file holds now, or that
 // Replace gave. It gives the host's error.
 func (s *Server) Reload(plugin string) (err error) {
-	s.labelled(func(context.Context) { _, err = s.host.ReloadPlugin(plugin) })
+	s.labelled(func(context.Context) { _, err = s.host.ReloadPlugin(plugin, false) })
 	return err
 }
 

@@ -16,6 +16,16 @@ const (
 // Status describes the whole server, as `weir status --json`.
 func (s *Server) Status() Status { return s.host.Status() }
 
+// Faults lists the last faults of a plugin, the latest first, without their frames.
+func (s *Server) Faults(plugin string) []Fault {
+	s.t.Helper()
+	all, err := s.host.Faults(plugin)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return all
+}
+
 // Sessions lists the sessions on a point, or all for "".
 func (s *Server) Sessions(point string) []Session { return s.host.Sessions(point) }
 

@@ -99,6 +99,12 @@ func TestHelp(t *testing.T) {
 	golden(t, "help_plan.golden", out)
 	_, out, _ = weir("apply", "--help")
 	golden(t, "help_apply.golden", out)
+	_, out, _ = weir("faults", "--help")
+	golden(t, "help_faults.golden", out)
+	for _, name := range []string{"test", "record", "replay"} {
+		_, out, _ = weir("plugin", name, "--help")
+		golden(t, "help_plugin_"+name+".golden", out)
+	}
 }
 
 func TestVersion(t *testing.T) {

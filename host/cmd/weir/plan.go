@@ -126,7 +126,8 @@ func writePlan(w io.Writer, p admin.Plan) {
 func effects(all []admin.Touched) string {
 	var parts []string
 	for _, e := range []struct{ effect, one, more string }{
-		{admin.Ends, "ends", "end"}, {admin.Moves, "moves to a new generation", "move to a new generation"}, {admin.Waits, "waits for another source", "wait for another source"},
+		{admin.Ends, "ends", "end"}, {admin.Moves, "moves to a new generation", "move to a new generation"},
+		{admin.Stays, "stays with the old build for a while", "stay with the old build for a while"}, {admin.Waits, "waits for another source", "wait for another source"},
 	} {
 		n := 0
 		for _, s := range all {

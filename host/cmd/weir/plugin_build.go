@@ -23,31 +23,44 @@ const manifestFile = "plugin.yaml"
 
 func newPluginBuild() *cobra.Command {
 	var file string
+	var asProc bool
 	cmd := &cobra.Command{
 		Use:   "build [DIR]",
 		Short: "Build a plugin written in Go",
 		Long: "Build compiles the Go program in DIR (default: the current folder) to WebAssembly, puts DIR/" + manifestFile + " into the module,\n" +
-			"and judges, compiles and starts the result as a server would. Nothing is written unless all of that works.",
-		Example: "  weir plugin build ./mine -o mine.wasm",
-		Args:    cobra.MaximumNArgs(1),
+			"and judges, compiles and starts the result as a server would, with an empty configuration. Nothing is written unless all of that works.\n" +
+			"With --proc the plugin becomes a program of this machine instead, for exec: in plugins.yaml; as root it is tried as user " + triedAs + ".\n" +
+			"That needs package sdk/proc and the modules it is made of (go-plugin, gRPC), which the folder of `weir plugin new` does not hold: there,\n" +
+			"put a copy of weir's whole repository in the place of ./weir, and have those modules fetched once, as the last example does.",
+		Example: "  weir plugin build ./mine -o mine.wasm\n  weir plugin build --proc ./mine -o mine\n" +
+			"  cd mine && go mod edit -replace=github.com/weir-media/weir=/path/to/weir && go get github.com/weir-media/weir/sdk/proc",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) > 0 {
 				dir = args[0]
 			}
-			built, err := buildPlugin(cmd.Context(), dir, file, cmd.ErrOrStderr())
+			made := buildModule
+			if asProc {
+				made = buildProgram
+			}
+			built, err := buildPlugin(cmd.Context(), dir, file, cmd.ErrOrStderr(), made)
 			if err != nil {
 				return err
 			}
 			if wantsJSON(cmd) {
 				return printJSON(cmd.OutOrStdout(), built)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s -> %s\nsize %s (%d bytes)\nsha256 %s\n", built.Name, built.Version, built.File,
+			fmt.Fprintf(cmd.OutOrStdout(), "%s %s -> %s\nsize %s (%d bytes)\nsha256 %s\n", built.Name, built.Version, built.File,
 				size(built.Bytes), built.Bytes, built.Hash)
-			return err
+			if built.Note != "" {
+				fmt.Fprintln(cmd.OutOrStdout(), "note: "+clean(built.Note))
+			}
+			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&file, "output", "o", "", "where the module goes (default: NAME.wasm in the current folder)")
+	cmd.Flags().StringVarP(&file, "output", "o", "", "where the result goes (default: NAME.wasm in the current folder, with --proc NAME)")
+	cmd.Flags().BoolVar(&asProc, "proc", false, "build a program of its own, which is no sandbox")
 	return cmd
 }
 
@@ -58,10 +71,19 @@ type built struct {
 	File    string `json:"file"`
 	Bytes   int    `json:"bytes"`
 	Hash    string `json:"sha256"`
+	Note    string `json:"note,omitempty"` // what the trial could not tell
+}
+
+// product is what was built: its bytes, and what their trial has told.
+type product struct {
+	code []byte
+	tried
+	suffix string // of the file's name
+	mode   fs.FileMode
 }
 
 // buildPlugin builds the program in dir; what the Go tool says goes to tell.
-func buildPlugin(ctx context.Context, dir, file string, tell io.Writer) (built, error) {
+func buildPlugin(ctx context.Context, dir, file string, tell io.Writer, build func(context.Context, string, []byte, io.Writer) (product, error)) (built, error) {
 	path := filepath.Join(dir, manifestFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -74,22 +96,28 @@ func buildPlugin(ctx context.Context, dir, file string, tell io.Writer) (built, 
 	if err != nil {
 		return built{}, fmt.Errorf("build plugin: %w", err)
 	}
-	module, err := compile(ctx, dir, tell)
+	p, err := build(ctx, dir, text, tell)
 	if err != nil {
 		return built{}, fmt.Errorf("build plugin %q: %w", m.Name, err)
 	}
-	module = wasm.WithManifest(module, text)
-	b := built{Name: m.Name, Version: m.Version, File: file, Bytes: len(module)}
+	b := built{Name: m.Name, Version: m.Version, File: file, Bytes: len(p.code), Hash: p.hash, Note: p.note}
 	if b.File == "" {
-		b.File = m.Name + ".wasm"
+		b.File = m.Name + p.suffix
 	}
-	if b.Hash, err = try(ctx, module); err != nil {
-		return built{}, err
-	}
-	if err := replaceFile(b.File, module); err != nil {
+	if err := replaceFile(b.File, p.code, p.mode); err != nil {
 		return built{}, fmt.Errorf("build plugin %q: %w", m.Name, err)
 	}
 	return b, nil
+}
+
+func buildModule(ctx context.Context, dir string, manifest []byte, tell io.Writer) (product, error) {
+	module, err := compile(ctx, dir, tell)
+	if err != nil {
+		return product{}, err
+	}
+	module = wasm.WithManifest(module, manifest)
+	is, err := try(ctx, module)
+	return product{module, is, ".wasm", 0o644}, err
 }
 
 // compile runs the Go tool in dir. A reactor for WASI preview 1 is what the ABI wants (abi/v1/spec.md 2.1).
@@ -104,7 +132,7 @@ func compile(ctx context.Context, dir string, tell io.Writer) ([]byte, error) {
 	}
 	defer os.RemoveAll(temporary)
 	out := filepath.Join(temporary, "plugin.wasm")
-	cmd := exec.CommandContext(ctx, goTool, "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
+	cmd := exec.CommandContext(ctx, goTool, "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-w", "-o", out, ".")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	var said strings.Builder
@@ -116,29 +144,24 @@ func compile(ctx context.Context, dir string, tell io.Writer) ([]byte, error) {
 	return os.ReadFile(out)
 }
 
-// try loads a module and starts one instance, as a server would, and gives its hash.
-func try(ctx context.Context, module []byte) (hash string, err error) {
+// try loads a module and starts one instance, as a server would.
+func try(ctx context.Context, module []byte) (tried, error) {
 	g, err := wasm.Open(ctx, wasm.Options{Module: module, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return "", err
+		return tried{}, err
 	}
 	defer g.Close()
-	instance, fault := g.New()
-	if fault != nil {
-		return "", fmt.Errorf("start plugin: %+v", fault) //nolint:errorlint // %+v shows the guest's stack, which %w would leave out
-	}
-	instance.Close()
-	return g.Hash(), nil
+	return tryStart(g)
 }
 
 // replaceFile writes a file whole or not at all, so that a server that reloads never reads half of it.
-func replaceFile(path string, b []byte) error {
+func replaceFile(path string, b []byte, mode fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".weir-*")
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(b)
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	err = errors.Join(err, f.Chmod(mode), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}

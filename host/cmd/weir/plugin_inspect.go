@@ -22,7 +22,8 @@ func newPluginInspect() *cobra.Command {
 		Use:   "inspect FILE|builtin:NAME",
 		Short: "Show what a plugin's module says of itself, without running it",
 		Long: "Inspect shows a module's hash, ABI, memory, imports, exports, capabilities and manifest. No code of it runs.\n" +
-			"It fails if a server would not load the module, and says why.",
+			"It fails if a server would not load the module, and says why.\n" +
+			"A program, for exec: in plugins.yaml, has to run to say what it is: with the limits of a plugin, as root as user " + triedAs + ".",
 		Example: "  weir plugin inspect mine.wasm\n  weir plugin inspect builtin:wmsp",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -30,7 +31,11 @@ func newPluginInspect() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			found, err := inspect(args[0], module)
+			look := inspect
+			if isProgram(module) {
+				look = func(name string, code []byte) (inspection, error) { return inspectProgram(cmd.Context(), name, code) }
+			}
+			found, err := look(args[0], module)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
@@ -63,7 +68,8 @@ type inspection struct {
 	Refused      string   `json:"refused,omitempty"` // why a server would not load it
 	Bytes        int      `json:"bytes"`
 	Hash         string   `json:"sha256"`
-	ABI          int      `json:"abi"` // major version; 0: none
+	Carrier      string   `json:"carrier"` // "wasm" or "proc"
+	ABI          int      `json:"abi"`     // major version; 0: none
 	MemoryBytes  uint64   `json:"memory_bytes"`
 	Roles        []string `json:"roles"`
 	Capabilities []string `json:"capabilities"`
@@ -79,7 +85,7 @@ func inspect(name string, module []byte) (inspection, error) {
 		return inspection{}, err
 	}
 	hash := sha256.Sum256(module)
-	found := inspection{File: name, Bytes: report.Size, Hash: hex.EncodeToString(hash[:]), ABI: report.ABI, MemoryBytes: report.Memory.Min,
+	found := inspection{File: name, Bytes: report.Size, Hash: hex.EncodeToString(hash[:]), Carrier: "wasm", ABI: report.ABI, MemoryBytes: report.Memory.Min,
 		Roles: []string{}, Capabilities: []string{}, Imports: symbols(report.Imports), Exports: symbols(report.Exports), Manifest: string(report.Manifest)}
 	if err = report.Judge(); err != nil {
 		found.Refused = err.Error()
@@ -87,12 +93,18 @@ func inspect(name string, module []byte) (inspection, error) {
 	if report.Manifest == nil {
 		return found, nil
 	}
-	m, err := manifest.Parse(report.Manifest)
+	found.judge(report.Manifest)
+	return found, nil
+}
+
+// judge reads the manifest.
+func (found *inspection) judge(text []byte) {
+	m, err := manifest.Parse(text)
 	if err != nil {
 		if found.Refused == "" {
 			found.Refused = "manifest: " + err.Error()
 		}
-		return found, nil
+		return
 	}
 	found.Name, found.Version, found.Summary = m.Name, m.Version, m.Summary
 	for _, r := range m.Roles {
@@ -101,7 +113,6 @@ func inspect(name string, module []byte) (inspection, error) {
 	for _, c := range m.Capabilities {
 		found.Capabilities = append(found.Capabilities, string(c))
 	}
-	return found, nil
 }
 
 func symbols(all []wasm.Symbol) []string {
@@ -119,6 +130,14 @@ func writeInspection(w io.Writer, i inspection) {
 	writeLine("summary", i.Summary)
 	writeLine("size", fmt.Sprintf("%s (%d bytes)", size(i.Bytes), i.Bytes))
 	writeLine("sha256", i.Hash)
+	if i.Carrier == "proc" {
+		writeLine("carrier", "proc: a program of its own, which is no sandbox")
+		writeLine("roles", strings.Join(i.Roles, ", "))
+		writeLine("capabilities", strings.Join(i.Capabilities, ", "))
+		writeList(w, "manifest", lines(i.Manifest))
+		writeRefusal(w, i.Refused)
+		return
+	}
 	abi := ""
 	if i.ABI > 0 {
 		abi = fmt.Sprint(i.ABI)
@@ -130,8 +149,12 @@ func writeInspection(w io.Writer, i inspection) {
 	writeList(w, "imports", i.Imports)
 	writeList(w, "exports", i.Exports)
 	writeList(w, "manifest", lines(i.Manifest))
-	if i.Refused != "" {
-		fmt.Fprintf(w, "\nA server would not load it: %s\n", cleanLines(i.Refused))
+	writeRefusal(w, i.Refused)
+}
+
+func writeRefusal(w io.Writer, why string) {
+	if why != "" {
+		fmt.Fprintf(w, "\nA server would not load it: %s\n", cleanLines(why))
 	}
 }
 

@@ -31,9 +31,15 @@ func newPluginDisable() *cobra.Command {
 }
 
 func newPluginReload() *cobra.Command {
-	return pluginSwitch("reload NAME", "Put a plugin's new module in force; its sessions go on", "  weir plugin reload mine",
-		nil, func(cmd *cobra.Command, c *admin.Client, name string) error {
-			change, err := c.ReloadPlugin(cmd.Context(), name)
+	var force bool
+	flags := func(cmd *cobra.Command) {
+		cmd.Long = "Reload starts a plugin's new module, or program, beside the one that runs, has it answer what that one has answered, and puts it in force.\n" +
+			"If it fails, nothing changes, and `weir faults NAME` shows on what."
+		cmd.Flags().BoolVar(&force, "force", false, "it need only start: put it in force even if it fails on what the one that runs has answered")
+	}
+	return pluginSwitch("reload NAME", "Put a plugin's new module in force; its sessions go on", "  weir plugin reload mine\n  weir plugin reload mine --force",
+		flags, func(cmd *cobra.Command, c *admin.Client, name string) error {
+			change, err := c.ReloadPlugin(cmd.Context(), name, force)
 			if err != nil {
 				return err
 			}
@@ -76,10 +82,18 @@ func printPlugin(cmd *cobra.Command, p admin.Plugin, err error) error {
 	}
 	text := "plugin " + p.Name + " is " + p.State
 	if p.Reason != "" {
-		text += ": " + strings.TrimSpace(p.Code+" "+p.Reason)
+		text = "plugin " + p.Name + " is " + stateWords(p.State, p.State, p.Code, p.Reason)
 	}
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), clean(text))
 	return err
+}
+
+// stateWords joins what is said of a state and its reason, which may begin with the state itself.
+func stateWords(state, said, code, reason string) string {
+	if code == "" && state == said && strings.HasPrefix(reason, state+" ") {
+		return reason
+	}
+	return said + ": " + strings.TrimSpace(code+" "+reason)
 }
 
 func writeChange(w io.Writer, c admin.PluginChange) {

@@ -63,6 +63,25 @@ func buffer(kind int32) int64 { return 0 }
 //go:wasmexport weir_call
 func call(n int32) int32 { return 0 }
 `, "not today"},
+		{"OPEN", string(good), `package main
+
+import "unsafe"
+
+func main() {}
+
+var box [2 << 18]byte
+
+//go:wasmexport weir_abi_1
+func marker() int32 { return 0 }
+
+//go:wasmexport weir_buf
+func buffer(kind int32) int64 {
+	return int64(uintptr(unsafe.Pointer(&box[kind<<18])))<<32 | 1<<18
+}
+
+//go:wasmexport weir_call
+func call(n int32) int32 { panic("not in OPEN") }
+`, "not in OPEN"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -58,13 +61,42 @@ func (s *scripted) DisablePlugin(name, reason string) error {
 	return s.set(name, admin.PluginDisabled, reason)
 }
 
-func (s *scripted) ReloadPlugin(name string) (admin.PluginChange, error) {
+func (s *scripted) ReloadPlugin(name string, force bool) (admin.PluginChange, error) {
+	if name == "mine" && force {
+		return admin.PluginChange{Name: name, Note: "forced"}, nil
+	}
 	return admin.PluginChange{Name: name, From: admin.Build{Version: "1", Generation: 1}, To: admin.Build{Version: "2", Generation: 2}, Sessions: 4},
 		s.set(name, admin.PluginRunning, "")
 }
 
+func (s *scripted) RecordPlugin(_ context.Context, name string, o admin.Recording, w io.Writer) error {
+	_, err := fmt.Fprintf(w, "%s for %v", name, o.For)
+	return errors.Join(err, s.set(name, admin.PluginRunning, ""))
+}
+
 func (s *scripted) Announce(point, format, authority string) (string, []byte, error) {
 	return "text/plain", fmt.Appendf(nil, "%s %s %s\n", point, format, authority), nil
+}
+
+func (s *scripted) Faults(plugin string) ([]admin.Fault, error) {
+	if plugin != "" && plugin != s.plugin.Name {
+		return nil, fmt.Errorf("there is no plugin %q: %w", plugin, admin.ErrNotFound)
+	}
+	return sampleFaults(), nil
+}
+
+func (s *scripted) Fault(id uint64) (admin.Fault, error) {
+	for _, f := range sampleFaults() {
+		if f.ID == id {
+			return f, nil
+		}
+	}
+	return admin.Fault{}, fmt.Errorf("fault %d: %w", id, admin.ErrNotFound)
+}
+
+func (s *scripted) RecordFault(id uint64) ([]byte, error) {
+	_, err := s.Fault(id)
+	return []byte("a recording"), err
 }
 
 func (s *scripted) Ready() error { return nil }
@@ -110,6 +142,7 @@ func TestCommandsAskTheServer(t *testing.T) {
 		{"plan -c none.yaml", 1, "read configuration: open none.yaml"},
 		{"plan", 2, "name it with -c FILE"},
 		{"apply", 2, "see: weir apply --help"},
+		{"plugin reload mine --force", 0, "plugin mine: nothing -> nothing, 0 sessions went over\n  note: forced\n"},
 		{"plugin reload yours", 1, `there is no plugin "yours"`},
 	} {
 		code, out, errOut := weir(strings.Fields(c.line)...)

@@ -29,14 +29,17 @@ func sample() admin.Status {
 				Outcomes: map[string]uint64{"http": 1190, "unknown": 12, "mms_untaken": 5, "tls_on_plain": 0}},
 		},
 		Plugins: []admin.Plugin{
-			{Name: "asf", Version: "0.1.0", State: admin.PluginRunning, Generation: 2, Hash: hash, Sessions: 3, Work: admin.Work{Calls: 90210, Events: 120000, BusySeconds: 1.5}},
+			{Name: "asf", Version: "0.1.0", State: admin.PluginRunning, Generation: 2, Hash: hash, Sessions: 3, Instances: 4,
+				Limited: map[string]uint64{"timers": 3, "pending_writes": 12}, Work: admin.Work{Calls: 90210, Events: 120000, BusySeconds: 1.5},
+				Blame: admin.Blame{Quarantines: 1, Aside: 3, TurnedAway: map[string]uint64{"throttled": 12, "quarantined": 4}, Throttled: []admin.Throttled{
+					{Network: "198.51.100.0/24", Until: now.Add(time.Minute), Faults: 7}, {Network: "2001:db8::/64", Datagrams: true, Until: now.Add(500 * time.Millisecond), Faults: 1}}}},
 			{Name: "mine", Version: "0.0.1", State: admin.PluginFailed, Code: "0xC00D157D", Reason: "trap during DATA; tried again in 4s", Generation: 7, Hash: hash,
 				Work: admin.Work{Calls: 12, SlowCalls: 1, Refused: 2, Faults: 3, BusySeconds: 0.0005},
-				LastFault: &admin.Fault{At: ago(3 * time.Second), Kind: "trap", Session: 41, Peer: "198.51.100.7:5004", During: "DATA",
+				Blame: admin.Blame{LastFault: &admin.Fault{At: ago(3 * time.Second), Kind: "trap", Session: 41, Peer: "198.51.100.7:5004", During: "DATA",
 					Text:  "plugin \"mine\" generation 7: trap during DATA: unreachable\x1b[2J",
-					Stack: "main.event\nmain.parse\nmain.header\nmain.byte\nmain.last\n", Log: "one\ntwo\nthree\nfour\nbefore the panic\n"}},
+					Stack: "main.event\nmain.parse\nmain.header\nmain.byte\nmain.last\n", Log: "one\ntwo\nthree\nfour\nbefore the panic\n"}}},
 			{Name: "off", State: admin.PluginDisabled, Reason: "disabled by an operator"},
-			{Name: "out", State: admin.PluginQuarantined, Code: "0xC00D157D", Reason: "too many faults", Until: now.Add(30 * time.Second)},
+			{Name: "out", State: admin.PluginQuarantined, Code: "0xC00D157D", Reason: "too many faults", Blame: admin.Blame{Until: now.Add(30 * time.Second)}},
 		},
 		Points: []admin.Point{
 			{Name: "demo", State: "live", Source: "file: file:builtin/demo.asf", SourceSince: ago(26 * time.Hour), Sources: 1, Viewers: 12, MaxViewers: 1000,

@@ -123,21 +123,60 @@ func writePlugins(w io.Writer, all []admin.Plugin, now time.Time) {
 	}
 	t.flush()
 	for _, p := range all {
+		writeNote(w, "plugin "+p.Name, process(p.Carriage))
 		if p.Reason != "" {
 			state := p.State
 			if !p.Until.IsZero() {
 				state += " for " + age(p.Until.Sub(now))
 			}
-			writeNote(w, "plugin "+p.Name+" is "+state, strings.TrimSpace(p.Code+" "+p.Reason))
+			fmt.Fprintln(w, clean("  plugin "+p.Name+" is "+stateWords(p.State, state, p.Code, p.Reason)))
 		}
-		if p.LastFault != nil {
-			writeFault(w, p.Name, p.LastFault, now)
+		if p.Instances > 1 {
+			writeNote(w, "plugin "+p.Name, fmt.Sprintf("runs in %d instances", p.Instances))
 		}
+		writeNote(w, "plugin "+p.Name, counts("its sessions would have held more than they may: ", p.Limited))
+		writeNote(w, "plugin "+p.Name, admin.StayingText(p.Staying))
+		writeNote(w, "plugin "+p.Name, p.RolledBack)
+		writeBlame(w, p, now)
 	}
 }
 
-// faultLines is how much of a guest's stack and log a status shows; --json has all of it.
-const faultLines = 4
+// process tells of the process that carries a plugin; empty if none does.
+func process(c admin.Carriage) string {
+	switch {
+	case c.Carrier != "proc":
+		return ""
+	case c.PID == 0:
+		return "has no process at the moment, after " + count(c.Restarts, "restart")
+	}
+	return fmt.Sprintf("is process %d, after %s", c.PID, count(c.Restarts, "restart"))
+}
+
+// writeBlame writes what a plugin's faults have come to.
+func writeBlame(w io.Writer, p admin.Plugin, now time.Time) {
+	var aside []string
+	for _, n := range p.Throttled[:min(len(p.Throttled), asideShown)] {
+		what := n.Network
+		if n.Datagrams {
+			what = "datagrams of " + what
+		}
+		aside = append(aside, fmt.Sprintf("%s for %s (%s)", what, age(n.Until.Sub(now)), count(n.Faults, "fault")))
+	}
+	if more := p.Aside - len(aside); more > 0 {
+		aside = append(aside, fmt.Sprintf("and %d more", more))
+	}
+	writeNote(w, "plugin "+p.Name+" refuses new sessions of", strings.Join(aside, ", "))
+	writeNote(w, "plugin "+p.Name, counts("sessions turned away: ", p.TurnedAway))
+	if p.LastFault != nil {
+		writeFault(w, p.Name, p.LastFault, now)
+	}
+}
+
+// asideShown is how many networks a status names; --json has more of them.
+const asideShown = 4
+
+// faultFrames is how many of a guest's functions a status names; `weir faults --full` has all.
+const faultFrames = 3
 
 func writeFault(w io.Writer, plugin string, f *admin.Fault, now time.Time) {
 	what := f.Kind
@@ -150,18 +189,31 @@ func writeFault(w io.Writer, plugin string, f *admin.Fault, now time.Time) {
 	if f.Peer != "" {
 		what += " of " + f.Peer
 	}
-	writeNote(w, "plugin "+plugin+"'s last fault", age(now.Sub(f.At))+" ago: "+what)
-	writeNote(w, "  what", f.Text)
-	stack, log := lines(f.Stack), lines(f.Log)
-	if len(stack) > faultLines {
-		stack = append(stack[:faultLines:faultLines], "…")
+	writeNote(w, "plugin "+plugin+"'s last fault", age(now.Sub(f.At))+" ago: "+what+": "+cause(*f))
+	if at := ownFrames(f.Stack); len(at) > 0 {
+		writeNote(w, "  in", strings.Join(at[:min(len(at), faultFrames)], ", called by "))
 	}
-	if len(log) > faultLines {
-		log = append([]string{"…"}, log[len(log)-faultLines:]...)
-	}
-	writeBlock(w, "guest's stack", stack)
-	writeBlock(w, "guest's log", log)
+	writeNote(w, "  all of it", "weir faults "+plugin+" --full")
 }
+
+// ownFrames names the functions of a guest's stack that its author knows, the innermost first: those without a name and those of the language are
+// left out.
+func ownFrames(stack string) (names []string) {
+	for line := range strings.Lines(stack) {
+		name := strings.TrimPrefix(strings.TrimSpace(line), ".")
+		if i := strings.LastIndexByte(name, '('); i > 0 {
+			name = name[:i]
+		}
+		isOther := slices.ContainsFunc(foreignFrames, func(p string) bool { return strings.HasPrefix(name, p) })
+		if name != "" && !isOther && !strings.HasPrefix(line, "\t/") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// foreignFrames begin names that tell a plugin's author nothing: none, those of the SDK, and those of the runtimes of Go and Rust.
+var foreignFrames = []string{"$", "runtime.", "runtime_", "wasm_", "weir_call", "github.com_weir_media_weir_sdk.", "_rt0_", "core::", "std::", "goroutine ", "panic("}
 
 func writePoints(w io.Writer, all []admin.Point, now time.Time) {
 	fmt.Fprintln(w)

@@ -5,7 +5,11 @@
 // anything about it, and knows no package of the rooms that it describes: whoever implements Backend translates.
 package admin
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"io"
+)
 
 // ErrNotFound is in the error of a Backend that does not know the plugin, point or format it was asked about; the API answers 404.
 var ErrNotFound = errors.New("not found")
@@ -22,14 +26,22 @@ type Backend interface {
 	EnablePlugin(name string) error
 	// DisablePlugin stops a plugin; status shows the reason.
 	DisablePlugin(name, reason string) error
-	// ReloadPlugin reads the plugin's module again.
-	ReloadPlugin(name string) (PluginChange, error)
+	// ReloadPlugin reads the plugin's module again. force: it need not answer first what the one that runs has answered.
+	ReloadPlugin(name string, force bool) (PluginChange, error)
+	// RecordPlugin writes down to w what a plugin is told and answers, until it has lasted long enough or ctx ends.
+	RecordPlugin(ctx context.Context, name string, o Recording, w io.Writer) error
 	// PlanConfig tells what a configuration would change.
 	PlanConfig(p Proposal) (Plan, error)
 	// ApplyConfig puts a configuration in force, all or nothing, and tells what that has changed.
 	ApplyConfig(p Proposal) (Plan, error)
 	// Announce writes a document about a point, for players that reach the server at authority ("host:port", may be empty).
 	Announce(point, format, authority string) (mediaType string, body []byte, err error)
+	// Faults lists the last faults of a plugin, or of all for "", the latest first, without frames and configurations.
+	Faults(plugin string) ([]Fault, error)
+	// Fault gives one of them with all that is known of it.
+	Fault(id uint64) (Fault, error)
+	// RecordFault gives it as a recording.
+	RecordFault(id uint64) ([]byte, error)
 	// Ready is nil when every enabled plugin and listener is ready, else says what is not.
 	Ready() error
 }

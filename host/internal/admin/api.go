@@ -24,7 +24,9 @@ func NewHandler(b Backend, metrics http.Handler) http.Handler {
 	get(mux, "/v1/ports", func(*http.Request) (any, error) { return list(b.Ports()), nil })
 	get(mux, "/v1/sessions", a.sessions)
 	mux.HandleFunc("/v1/announce/{format}", allow(http.MethodGet, a.announce))
+	mux.HandleFunc("/v1/plugins/{name}/record", a.record)
 	mux.HandleFunc("/v1/plugins/{name}/{action}", allow(http.MethodPost, a.plugin))
+	a.faults(mux)
 	a.config(mux)
 	mux.HandleFunc("/", unknownPath)
 	return mux
@@ -92,7 +94,7 @@ func (a *api) plugin(w http.ResponseWriter, r *http.Request) {
 	case "disable":
 		err = a.backend.DisablePlugin(name, reason(r))
 	case "reload":
-		done, err = a.backend.ReloadPlugin(name)
+		done, err = a.backend.ReloadPlugin(name, r.URL.Query().Get("force") == "true")
 	default:
 		unknownPath(w, r)
 		return

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,8 +82,20 @@ func (f *fakeServer) DisablePlugin(name, reason string) error {
 	return f.order(name, PluginDisabled, reason)
 }
 
-func (f *fakeServer) ReloadPlugin(name string) (PluginChange, error) {
-	return PluginChange{Name: name, From: Build{Generation: 1}, To: Build{Generation: 2}}, f.order(name, PluginRunning, "")
+func (f *fakeServer) ReloadPlugin(name string, force bool) (PluginChange, error) {
+	c := PluginChange{Name: name, From: Build{Generation: 1}, To: Build{Generation: 2}}
+	if force {
+		c.Note = "forced"
+	}
+	return c, f.order(name, PluginRunning, "")
+}
+
+func (f *fakeServer) RecordPlugin(_ context.Context, name string, o Recording, w io.Writer) error {
+	if name != "wmsp" {
+		return fmt.Errorf("plugin %q: %w", name, ErrNotFound)
+	}
+	_, err := fmt.Fprintf(w, "%s for %v, %d bytes", name, o.For, o.Bytes)
+	return err
 }
 
 func (f *fakeServer) Announce(point, format, authority string) (string, []byte, error) {
@@ -90,6 +103,25 @@ func (f *fakeServer) Announce(point, format, authority string) (string, []byte, 
 		return "", nil, fmt.Errorf("format %q: %w", format, ErrNotFound)
 	}
 	return "video/x-ms-asf", []byte("<asx>" + authority + "/" + point + "</asx>"), f.answer
+}
+
+func (f *fakeServer) Faults(plugin string) ([]Fault, error) {
+	if plugin == "wmpp" {
+		return nil, fmt.Errorf("plugin %q: %w", plugin, ErrNotFound)
+	}
+	return []Fault{{ID: 12, Plugin: "wmsp", Kind: "trap"}}, nil
+}
+
+func (f *fakeServer) Fault(id uint64) (Fault, error) {
+	if id != 12 {
+		return Fault{}, fmt.Errorf("fault %d: %w", id, ErrNotFound)
+	}
+	return Fault{ID: id, Frame: []byte("frame"), Config: json.RawMessage(`{"a":1}`)}, f.answer
+}
+
+func (f *fakeServer) RecordFault(id uint64) ([]byte, error) {
+	x, err := f.Fault(id)
+	return x.Frame, err
 }
 
 func (f *fakeServer) Ready() error { return f.notReady }
@@ -125,6 +157,16 @@ func TestAPI(t *testing.T) {
 		{"POST /v1/plugins/other/enable", nil, 404, `plugin \"other\"`},
 		{"GET /v1/plugins/wmsp/enable", nil, 405, "takes POST, not GET"},
 		{"POST /v1/status", nil, 405, "takes GET, HEAD, not POST"},
+		{"GET /v1/faults", nil, 200, `"kind": "trap"`},
+		{"GET /v1/faults?plugin=wmpp", nil, 404, "not found"},
+		{"GET /v1/faults/12", nil, 200, `"frame": "ZnJhbWU="`},
+		{"GET /v1/faults/12", nil, 200, `"a": 1`},
+		{"GET /v1/faults/13", nil, 404, "fault 13"},
+		{"GET /v1/faults/last", nil, 404, `fault \"last\"`},
+		{"GET /v1/faults/12/recording", nil, 200, "frame"},
+		{"GET /v1/faults/13/recording", nil, 404, "fault 13"},
+		{"GET /v1/faults/12/recording", broken, 409, "the port is taken"},
+		{"POST /v1/faults/12", nil, 405, "takes GET, HEAD, not POST"},
 		{"GET /v1/nothing", nil, 404, `"error"`},
 		{"GET /", nil, 404, `"error"`},
 		{"GET /metrics", nil, 200, "weir_up 1"},
@@ -142,7 +184,7 @@ func TestAPI(t *testing.T) {
 		if w.Code != c.status || !strings.Contains(w.Body.String(), c.has) {
 			t.Errorf("%s: %d %q; want %d with %q", c.request, w.Code, w.Body, c.status, c.has)
 		}
-		if strings.HasPrefix(target, "/v1/") && !strings.Contains(target, "announce") && !json.Valid(w.Body.Bytes()) {
+		if strings.HasPrefix(target, "/v1/") && !strings.Contains(target, "announce") && !strings.HasSuffix(target, "recording") && !json.Valid(w.Body.Bytes()) {
 			t.Errorf("%s: %q is not JSON", c.request, w.Body)
 		}
 		if c.status == http.StatusMethodNotAllowed && w.Header().Get("Allow") == "" {
@@ -165,7 +207,7 @@ func TestMonitorServesNothingElse(t *testing.T) {
 // TestStatusKeepsItsWords fails when a word of the API changes, which breaks scripts (interface: "rename only with a reason").
 func TestStatusKeepsItsWords(t *testing.T) {
 	fault := &Fault{At: began, Kind: "trap", Session: 1, Peer: "p", During: "DATA", Text: "t", Stack: "s", Log: "l"}
-	b, err := json.Marshal(Status{Listeners: []Listener{{}}, Plugins: []Plugin{{LastFault: fault}}, Points: []Point{{SourceSince: began, Renditions: []Rendition{{}}}}})
+	b, err := json.Marshal(Status{Listeners: []Listener{{}}, Plugins: []Plugin{{Blame: Blame{LastFault: fault}}}, Points: []Point{{SourceSince: began, Renditions: []Rendition{{}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,9 +81,13 @@ func (c *Client) DisablePlugin(ctx context.Context, name, reason string) (Plugin
 	return ask[Plugin](ctx, c, http.MethodPost, "/v1/plugins/"+url.PathEscape(name)+"/disable", url.Values{"reason": {reason}})
 }
 
-// ReloadPlugin has a plugin's module read again.
-func (c *Client) ReloadPlugin(ctx context.Context, name string) (PluginChange, error) {
-	return ask[PluginChange](ctx, c, http.MethodPost, "/v1/plugins/"+url.PathEscape(name)+"/reload", nil)
+// ReloadPlugin has a plugin's module read again; force has it put in force even if it fails on what the one that runs has answered.
+func (c *Client) ReloadPlugin(ctx context.Context, name string, force bool) (PluginChange, error) {
+	q := url.Values{}
+	if force {
+		q.Set("force", "true")
+	}
+	return ask[PluginChange](ctx, c, http.MethodPost, "/v1/plugins/"+url.PathEscape(name)+"/reload", q)
 }
 
 // PlanConfig tells what a configuration would change.

@@ -73,6 +73,7 @@ type URLChange struct {
 const (
 	Ends  = "ends"  // its peer gets the end that its protocol has
 	Moves = "moves" // to the new generation of its plugin, with its state; its peer sees nothing
+	Stays = "stays" // with the old generation of its plugin, since the new one does not read its state; after the plugin's drain time it ends
 	Waits = "waits" // a viewer whose point gets another source: it plays on when that has come, within the point's grace
 )
 

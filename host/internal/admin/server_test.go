@@ -220,7 +220,7 @@ func TestClient(t *testing.T) {
 	if p, err := c.EnablePlugin(ctx, "wmsp"); err != nil || p.State != PluginRunning {
 		t.Errorf("enable: %+v, %v", p, err)
 	}
-	if p, err := c.ReloadPlugin(ctx, "wmsp"); err != nil || p.To.Generation != 2 {
+	if p, err := c.ReloadPlugin(ctx, "wmsp", true); err != nil || p.To.Generation != 2 || p.Note != "forced" {
 		t.Errorf("reload: %+v, %v", p, err)
 	}
 	var answer *AnswerError

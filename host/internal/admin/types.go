@@ -1,6 +1,10 @@
 package admin
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Status is the whole server at one moment. Lists are sorted by name. Whoever asked for it owns it.
 type Status struct {
@@ -103,19 +107,61 @@ func PluginStates() []string {
 
 // Plugin is a plugin of the configuration. Version, Generation and Hash are zero while nothing is loaded.
 type Plugin struct {
-	Name       string   `json:"name"`
-	Version    string   `json:"version,omitempty"`
-	State      string   `json:"state"`
-	Code       string   `json:"code,omitempty"`   // "0xC00D157D"; see weir error
-	Reason     string   `json:"reason,omitempty"` // why it is in this state; empty while running
-	Generation uint64   `json:"generation,omitempty"`
-	Hash       string   `json:"hash,omitempty"` // SHA-256 of the module, hex
-	Listeners  []string `json:"listeners"`
-	Sessions   int      `json:"sessions"`
-	// Until tells how long a quarantined plugin is kept out.
-	Until time.Time `json:"until,omitzero"`
+	Name       string    `json:"name"`
+	Version    string    `json:"version,omitempty"`
+	State      string    `json:"state"`
+	Code       string    `json:"code,omitempty"`   // "0xC00D157D"; see weir error
+	Reason     string    `json:"reason,omitempty"` // why it is in this state; empty while running
+	Generation uint64    `json:"generation,omitempty"`
+	Hash       string    `json:"hash,omitempty"` // SHA-256 of the module, hex
+	Listeners  []string  `json:"listeners"`
+	Sessions   int       `json:"sessions"`
+	Instances  int       `json:"instances"`             // running copies that take new sessions
+	Staying    []Staying `json:"staying,omitempty"`     // sessions of older generations
+	RolledBack string    `json:"rolled_back,omitempty"` // why the last change of its module was taken back; empty: it was not
+	Carriage
 	Work
-	LastFault *Fault `json:"last_fault,omitempty"`
+	Blame
+	Limits  *PluginLimits     `json:"limits,omitempty"`  // nil while nothing is loaded
+	Limited map[string]uint64 `json:"limited,omitempty"` // how often a session would have held more, by the limit's key in plugins.yaml
+}
+
+// Staying are sessions that a reload has left with an older generation, since the new one does not read their state, and packagers that wait for the key
+// packet at which they go over.
+type Staying struct {
+	Generation uint64    `json:"generation"`
+	Version    string    `json:"version"`
+	Sessions   int       `json:"sessions"`
+	Packagers  int       `json:"packagers"`
+	Until      time.Time `json:"until"` // when they end, if they have not by then
+}
+
+// StayingText is for people; empty if nothing stays.
+func StayingText(all []Staying) string {
+	var parts []string
+	for _, x := range all {
+		which := fmt.Sprintf("with generation %d", x.Generation)
+		switch {
+		case x.Sessions == 1:
+			parts = append(parts, "1 session stays "+which+", until "+x.Until.Format("15:04"))
+		case x.Sessions > 1:
+			parts = append(parts, fmt.Sprintf("%d sessions stay %s, until %s", x.Sessions, which, x.Until.Format("15:04")))
+		}
+		switch {
+		case x.Packagers == 1:
+			parts = append(parts, "1 packager goes over at the next key packet")
+		case x.Packagers > 1:
+			parts = append(parts, fmt.Sprintf("%d packagers go over at their next key packets", x.Packagers))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Carriage is what runs a plugin. The zero value is nothing.
+type Carriage struct {
+	Carrier  string `json:"carrier,omitempty"`  // "wasm" or "proc"; empty while nothing is loaded
+	PID      int    `json:"pid,omitempty"`      // of the process; 0: none runs, or it needs none
+	Restarts uint64 `json:"restarts,omitempty"` // processes after the first, of this generation
 }
 
 // Work counts what a plugin has done since the server started, over all generations.
@@ -126,18 +172,6 @@ type Work struct {
 	Refused     uint64  `json:"refused"` // batches of verdicts
 	Faults      uint64  `json:"faults"`
 	BusySeconds float64 `json:"busy_seconds"`
-}
-
-// Fault is the last time that a plugin broke its contract.
-type Fault struct {
-	At      time.Time `json:"at"`
-	Kind    string    `json:"kind"`
-	Session uint64    `json:"session,omitempty"`
-	Peer    string    `json:"peer,omitempty"`
-	During  string    `json:"during,omitempty"`
-	Text    string    `json:"text"`            // one line
-	Stack   string    `json:"stack,omitempty"` // the guest's, innermost first, one frame a line
-	Log     string    `json:"log,omitempty"`   // end of what the guest logged
 }
 
 // States of a Point are those of package point: idle, waiting, live, draining, failed.

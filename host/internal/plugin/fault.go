@@ -54,6 +54,9 @@ type Fault struct {
 	Cause      error
 	Stack      string // guest's stack, innermost first, one frame a line; may be empty
 	Log        string // the end of what the guest logged during the call; it is printed nowhere else
+	Frame      []byte // of event records, that the plugin was at; nil if there was none. It is not printed
+	Lost       bool   // the carrier died with the call, which need not be the fault of its events: they are tried again
+	Shared     bool   // Lost, and this call was not all that the carrier was at: it counts against nobody
 }
 
 // Error is the fault in one line.
@@ -71,6 +74,25 @@ func (f *Fault) Error() string {
 		b.WriteString(": " + oneLine(f.Cause.Error()))
 	}
 	return b.String()
+}
+
+// lastMarks begin what a guest says before it traps: Go, Rust, Go's runtime.
+var lastMarks = []string{"panic: ", "panicked at ", "fatal error: "}
+
+// maxLastWords bounds LastWords in bytes (chosen: a line of a log).
+const maxLastWords = 300
+
+// LastWords is the line of the guest's log in which it says why it panicked, which tells more than the trap that followed; empty if it does not.
+func (f *Fault) LastWords() string {
+	for line := range strings.Lines(f.Log) {
+		for _, mark := range lastMarks {
+			if at := strings.Index(line, mark); at >= 0 {
+				line = strings.TrimSpace(line[at:])
+				return strings.ToValidUTF8(line[:min(len(line), maxLastWords)], "")
+			}
+		}
+	}
+	return ""
 }
 
 // Unwrap gives the cause.

@@ -21,12 +21,22 @@ type Generation interface {
 	Number() uint64
 	// Hash is the SHA-256 of the plugin's file in lower-case hex.
 	Hash() string
+	// Carrier is what runs the instances: "wasm" or "proc".
+	Carrier() string
 	// Limits are the limits in force, without zero fields.
 	Limits() Limits
 	// New starts an instance. A Fault of it has the kind Start, whatever the cause.
 	New() (Instance, *Fault)
 	// Close lets no further instance start. It may be called again.
 	Close()
+}
+
+// Process is what a Generation of a carrier with processes also is. It is safe for concurrent use.
+type Process interface {
+	// PID is the process that runs now; 0 if there is none.
+	PID() int
+	// Restarts counts the processes that were started after the first.
+	Restarts() uint64
 }
 
 // Instance is one running copy of a plugin. It belongs to one goroutine at a time.
@@ -38,52 +48,6 @@ type Instance interface {
 	Inbox() int
 	// Close frees the instance. It may be called again, but not during a Call.
 	Close()
-}
-
-// Limits bounds a plugin. A zero field means the default.
-type Limits struct {
-	Memory   uint64        // bytes of linear memory of one instance
-	Event    time.Duration // guest's running time for one event, hard
-	Open     time.Duration // guest's running time for its start and for OPEN
-	LogLines int           // lines a second that reach the host's log
-}
-
-// Defaults of Limits (containment.md, "Limits").
-const (
-	DefaultMemory   = 64 << 20
-	DefaultEvent    = 50 * time.Millisecond
-	DefaultOpen     = 2 * time.Second
-	DefaultLogLines = 50
-)
-
-// furtherEvent is what each event after a frame's first adds to its time (containment.md, "Limits").
-const furtherEvent = 100 * time.Microsecond
-
-// Or gives l with each zero field taken from other.
-func (l Limits) Or(other Limits) Limits {
-	if l.Memory == 0 {
-		l.Memory = other.Memory
-	}
-	if l.Event <= 0 {
-		l.Event = other.Event
-	}
-	if l.Open <= 0 {
-		l.Open = other.Open
-	}
-	if l.LogLines <= 0 {
-		l.LogLines = other.LogLines
-	}
-	return l
-}
-
-// DefaultLimits is the Limits of a plugin for which nobody asked for others.
-func DefaultLimits() Limits {
-	return Limits{Memory: DefaultMemory, Event: DefaultEvent, Open: DefaultOpen, LogLines: DefaultLogLines}
-}
-
-// Frame is how long the guest may run for a frame of that many events.
-func (l Limits) Frame(events int) time.Duration {
-	return l.Event + time.Duration(max(events-1, 0))*furtherEvent
 }
 
 var generations atomic.Uint64

@@ -19,6 +19,12 @@ type refusal struct {
 	fault *plugin.Fault
 }
 
+// isOrdinary tells what the point is like, of which peers should hear and operators need
+// not, from a mistake of the plugin's or a grant that is missing.
+func (x *refusal) isOrdinary() bool {
+	return x.code == abi.EBUSY || x.code == abi.ENOENT || x.code == abi.EAGAIN || x.code == abi.ELIMIT
+}
+
 // batch is one session's verdicts under judgement, and what they have reserved.
 type batch struct {
 	s      *Session
@@ -34,6 +40,7 @@ type batch struct {
 // seen is what the verdicts before the one under judgement have asked for.
 type seen struct {
 	response, accepted, document, header bool
+	closes                               bool // the viewer's connection, once it is flushed
 
 	watches int
 	timers  []uint32 // new ones
@@ -72,14 +79,14 @@ type restRecords struct {
 }
 
 // apply judges a session's batch and, if all of it can be done, does it.
-func (r *Runner) apply(s *Session, raws []abi.Raw) *refusal {
+func (w *worker) apply(s *Session, raws []abi.Raw) *refusal {
 	if len(raws) == 0 {
 		return nil
 	}
-	b := &r.scratch.b
-	*b = batch{s: s, raws: raws, rec: &r.scratch.rec, dials: b.dials[:0]}
+	b := &w.scratch.b
+	*b = batch{s: s, raws: raws, rec: &w.scratch.rec, dials: b.dials[:0]}
 	if raws[0].Op == abi.OpFail && len(raws) == 1 {
-		return r.failed(s, raws)
+		return w.failed(s, raws)
 	}
 	for i, raw := range raws {
 		if err := b.reserve(raw); err != nil {
@@ -150,9 +157,9 @@ func judge(i int, op abi.Op, err error) *refusal {
 }
 
 // failed handles a session's error code (spec.md §7).
-func (r *Runner) failed(s *Session, raws []abi.Raw) *refusal {
-	f := &r.scratch.rec.rest.fail
-	if err := r.scratch.b.decode(raws[0], f); err != nil {
+func (w *worker) failed(s *Session, raws []abi.Raw) *refusal {
+	f := &w.scratch.rec.rest.fail
+	if err := w.scratch.b.decode(raws[0], f); err != nil {
 		return judge(0, raws[0].Op, err)
 	}
 	text := string(f.Text)
@@ -167,18 +174,18 @@ func (r *Runner) failed(s *Session, raws []abi.Raw) *refusal {
 		s.links.answer(documentAnswer{Err: &denied{f.Code, text}})
 		s.links.answer = nil
 	}
-	r.log.Info("event failed", "code", f.Code.String(), "session", s.id, "peer", s.name, "point", s.on, "why", text)
+	w.r.log.Info("event failed", "code", f.Code.String(), "session", s.id, "peer", s.name, "point", s.on, "why", text)
 	if f.Code != abi.EPROTO {
 		text = f.Code.String() + ": " + text
 	} else if s.kind == kindExchange && s.links.x.isOpen() {
 		s.links.x.answerText(400, text)
 	}
-	r.endWith(s, "protocol", text)
+	w.endWith(s, "protocol", text)
 	return nil
 }
 
 func (b *batch) decode(raw abi.Raw, rec abi.Record) error {
-	if b.s == nil || b.s.r.scratch.reader.Decode(raw, rec) != nil {
+	if b.s == nil || b.s.w.scratch.reader.Decode(raw, rec) != nil {
 		return sinf(plugin.BadBatch, "malformed record")
 	}
 	return nil
@@ -196,7 +203,7 @@ func (b *batch) release() {
 		d.close()
 	}
 	for _, name := range b.seen.metrics {
-		delete(b.s.r.metrics, name)
+		b.s.r.forgetMetric(name)
 	}
 	b.feed, b.joined, b.dials, b.seen.metrics = nil, nil, b.dials[:0], nil
 }
@@ -204,7 +211,7 @@ func (b *batch) release() {
 // gather resolves pieces to the bytes that they mark. The slices are valid until the
 // event is settled.
 func (b *batch) gather(pieces *abi.Pieces) ([][]byte, error) {
-	out := b.s.r.scratch.slices[:0]
+	out := b.s.w.scratch.slices[:0]
 	for p := range pieces.All() {
 		v, err := b.piece(p)
 		if err != nil {
@@ -217,7 +224,7 @@ func (b *batch) gather(pieces *abi.Pieces) ([][]byte, error) {
 			return nil, denyf(abi.ETOOBIG, "the batch's pieces make more than %d bytes", maxGathered)
 		}
 	}
-	b.s.r.scratch.slices = out
+	b.s.w.scratch.slices = out
 	return out, nil
 }
 

@@ -130,7 +130,7 @@ func TestRefusedBatchLeavesNothing(t *testing.T) {
 				if x, ok := e.(*abi.Refused); ok {
 					seen.add(fmt.Sprintf("refused %v %v %d", x.Code, x.During, x.Verdict))
 					viewers = r.points["full"].Snapshot().Viewers
-					for _, s := range runner.sessions {
+					for _, s := range runner.one().sessions {
 						refused <- r.held(s, r.points["live"])
 					}
 					v.Close(0, abi.CloseNow, "done")
@@ -253,7 +253,7 @@ func TestEarlyEndReleases(t *testing.T) {
 	if _, err := io.ReadAll(conn); err != nil {
 		t.Fatal(err)
 	}
-	sinner.do(func() {}) // the answer may be read before the batch is at its end
+	sinner.one().do(func() {}) // the answer may be read before the batch is at its end
 	if n := r.points["full"].Snapshot().Viewers; n != 0 || r.points["live"].Snapshot().HasSource || r.open.Load() != 0 {
 		t.Errorf("viewers %d, source %v, files %d", n, r.points["live"].Snapshot().HasSource, r.open.Load())
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,7 +21,7 @@ func (b *batch) commit(raw abi.Raw) {
 	case abi.OpSetState:
 		_ = b.decode(raw, &rec.rest.state)
 		s.blob = append(s.blob[:0], rec.rest.state.Blob...)
-		s.schema = s.r.Generation().Manifest().State.Schema
+		s.schema = s.era.gen.Manifest().State.Schema
 	case abi.OpConsume, abi.OpRetain, abi.OpNeed:
 		b.commitInput(raw)
 	case abi.OpWrite:
@@ -70,7 +71,7 @@ func (b *batch) commitInput(raw abi.Raw) {
 		c := s.conn(rec.consume.Conn)
 		c.in.consume(rec.consume.Offset)
 		if rec.consume.Offset > 0 {
-			c.greet(s.r)
+			c.greet(s.w)
 		}
 		if p := s.links.parent; p != nil {
 			p.markReady() // it may have waited for room
@@ -94,14 +95,20 @@ func (b *batch) commitWrite(raw abi.Raw) {
 	out := join(pieces)
 	s := b.s
 	if v := s.links.view; v != nil {
+		if b.seen.closes {
+			v.quiet()
+		}
 		v.write(out)
 		return
 	}
 	c := s.conn(b.rec.write.Conn)
-	c.greet(s.r)
-	if err := c.net.TryWrite(out); err != nil {
+	c.greet(s.w)
+	if err := c.net.TryWriteWithin(out, int(s.limits().Writes)); err != nil {
+		if errors.Is(err, netio.ErrWriteOverflow) {
+			s.r.reach(writesBound)
+		}
 		s.r.log.Info("write failed", "session", s.id, "peer", s.name, "error", err)
-		s.r.end(s, "write_overflow")
+		s.w.end(s, "write_overflow")
 	}
 }
 
@@ -202,13 +209,14 @@ func (b *batch) commitSmall(raw abi.Raw) {
 		_ = b.decode(raw, &rest.metric)
 		name := string(rest.metric.Name)
 		b.seen.metrics = slices.DeleteFunc(b.seen.metrics, func(n string) bool { return n == name }) // its series exists from now on
+		s.r.keepMetric(name)
 		s.r.room.metrics.Custom(s.r.name, name, rest.metric.Delta)
 	}
 }
 
 func (s *Session) setTimer(id uint32, after time.Duration) {
 	if old, ok := s.timers[id]; ok {
-		s.r.timers.cancel(old)
+		s.w.timers.cancel(old)
 		delete(s.timers, id)
 	}
 	if after <= 0 {
@@ -217,7 +225,7 @@ func (s *Session) setTimer(id uint32, after time.Duration) {
 	if s.timers == nil {
 		s.timers = map[uint32]uint64{}
 	}
-	s.timers[id] = s.r.timers.add(s.r.room.now().Add(after), func() {
+	s.timers[id] = s.w.timers.add(s.r.room.now().Add(after), func() {
 		delete(s.timers, id)
 		s.enqueue(&abi.Timer{ID: id})
 	})
@@ -231,7 +239,7 @@ func (s *Session) closeConn(number uint32, mode abi.CloseMode, reason string) {
 	}
 	c := s.conn(number)
 	if number == 0 || c == nil || len(s.conns) == 1 {
-		s.r.endAs(s, mode, reason, reason)
+		s.w.endAs(s, mode, reason, reason)
 		return
 	}
 	c.close(mode)
@@ -265,6 +273,6 @@ func (c *conn) close(mode abi.CloseMode) {
 func (b *batch) afterwards() {
 	s := b.s
 	if x := s.links.x; x != nil && b.seen.response && s.links.view == nil {
-		s.r.end(s, "answered")
+		s.w.end(s, "answered")
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"io"
+	"sync/atomic"
 	"testing"
 
 	"github.com/weir-media/weir/abi/v1"
@@ -14,7 +15,7 @@ import (
 func TestCrowdedOut(t *testing.T) {
 	r := newRig(t, true)
 	entered, gate := make(chan bool), make(chan bool)
-	crowded := 0
+	var crowded atomic.Int32
 	runner := r.add(sinnerYAML, func(_ *memo, e abi.Record, v *sdk.Verdicts) error {
 		switch e := e.(type) {
 		case *abi.HTTPRequest:
@@ -29,7 +30,7 @@ func TestCrowdedOut(t *testing.T) {
 				return nil
 			}
 			if v.Room() < 1<<10 {
-				crowded++
+				crowded.Add(1)
 				return nil
 			}
 			v.Consume(1, e.Offset+uint64(len(e.Bytes)))
@@ -58,7 +59,7 @@ func TestCrowdedOut(t *testing.T) {
 	if _, err := io.ReadFull(victim, got); err != nil || string(got) != "served" {
 		t.Errorf("%q, %v", got, err)
 	}
-	if crowded == 0 {
+	if crowded.Load() == 0 {
 		t.Error("the two sessions did not share a frame")
 	}
 }

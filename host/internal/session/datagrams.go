@@ -35,7 +35,7 @@ type flow interface {
 	Close()
 }
 
-// flowing is the flow behind a connection. Its fields are the runner's but for last.
+// flowing is the flow behind a connection. Its fields are the worker's but for last.
 type flowing struct {
 	flow
 	event  abi.Datagrams // reused
@@ -151,7 +151,7 @@ func (q *queue) take(d delivery) {
 	}
 }
 
-// record makes the event of a delivery. Runner.
+// record makes the event of a delivery. Worker.
 func (f *flowing) record(number uint32, d delivery) *abi.Datagrams {
 	e := &f.event
 	e.Head = abi.Head{Conn: number}
@@ -164,7 +164,7 @@ func (f *flowing) record(number uint32, d delivery) *abi.Datagrams {
 }
 
 // drops gives the datagrams of a flow that were dropped on their way in or out, and the
-// bytes that came. Runner.
+// bytes that came. Worker.
 func (c *conn) drops() (dropped, received uint64) {
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()
@@ -202,18 +202,26 @@ func (k *sink) Ended(why netio.FlowEnd) {
 // nil refuses it.
 func (f *Front) ServeFlow(x *netio.Flow, plugin string, _ []byte) netio.FlowSink {
 	r := f.room.Runner(plugin)
-	if r == nil || r.State().Phase != Running || !r.hasRoom(x.Remote().String()) {
+	if r == nil || r.refusesOf(claimed(x.Remote()), x.Remote()) != nil {
 		return nil
 	}
 	return r.openFlow(x)
 }
 
+// claimed is the network that a flow's peer says it is in.
+func claimed(peer netip.AddrPort) network {
+	of := networkOf(peer.Addr())
+	of.isClaimed = of.IsValid()
+	return of
+}
+
 // openFlow opens a session for a flow. Any goroutine.
 func (r *Runner) openFlow(x flow) *sink {
 	s := r.newSession(kindRaw, x.Remote().String())
+	s.network = claimed(x.Remote())
 	c, k := s.flow(1, x)
 	s.conns = []*conn{c}
-	r.add(s)
+	s.w.add(s)
 	s.enqueue(&abi.ConnOpen{Head: abi.Head{Conn: 1}, Listener: []byte(x.Listener()), Local: []byte(x.Local().String()),
 		Remote: []byte(x.Remote().String()), Transport: abi.TransportDatagrams})
 	return k
@@ -227,15 +235,15 @@ func (s *Session) flow(number uint32, x flow) (*conn, *sink) {
 	return c, &sink{in: c.in, of: c.flow, room: room}
 }
 
-// watchSilence ends a flow's input when it has brought nothing for so long. Runner.
-func (r *Runner) watchSilence(s *Session, c *conn, limit time.Duration) {
-	last := r.room.started.Add(time.Duration(c.flow.last.Load()))
-	r.timers.add(last.Add(limit), func() {
-		silent := r.room.now().Sub(r.room.started) - time.Duration(c.flow.last.Load())
+// watchSilence ends a flow's input when it has brought nothing for so long. Worker.
+func (w *worker) watchSilence(s *Session, c *conn, limit time.Duration) {
+	last := w.r.room.started.Add(time.Duration(c.flow.last.Load()))
+	w.timers.add(last.Add(limit), func() {
+		silent := w.r.room.now().Sub(w.r.room.started) - time.Duration(c.flow.last.Load())
 		switch {
 		case s.inbox.over.Load() || c.closed:
 		case silent < limit:
-			r.watchSilence(s, c, limit)
+			w.watchSilence(s, c, limit)
 		default:
 			c.in.finish(abi.EndTimeout)
 		}

@@ -203,7 +203,7 @@ func TestFlowInletIsBounded(t *testing.T) {
 		t.Fatalf("kind %d, %d datagrams, %d bytes, lost %d", d.kind, len(d.sizes), len(d.bytes), d.lost)
 	}
 	in.delivered(d)
-	in.settle(0, false)
+	in.settle(0, false, abi.MaxRetain)
 	if d = in.next(); d.lost != 0 || d.offset != uint64(len(big)) {
 		t.Errorf("lost %d at %d", d.lost, d.offset)
 	}
@@ -216,7 +216,7 @@ func TestFlowInletIsBounded(t *testing.T) {
 	}
 	for n := 0; d.kind == datagrams; d = in.next() {
 		in.delivered(d)
-		in.settle(0, false)
+		in.settle(0, false, abi.MaxRetain)
 		if n += len(d.sizes); n > maxDatagrams {
 			t.Fatal("there is no end")
 		}
@@ -229,7 +229,7 @@ func TestFlowThrough(t *testing.T) {
 	from, to := newFlowInlet(func() {}), newInlet(func() {})
 	from.arrive([]int{3, 2}, []byte("abcde"))
 	from.delivered(from.next()) // these are the plugin's
-	from.settle(0, false)
+	from.settle(0, false, abi.MaxRetain)
 	from.arrive([]int{4}, []byte("fghi"))
 	from.divert(to)
 	from.arrive([]int{1, 2}, []byte("jkl"))
@@ -242,7 +242,7 @@ func TestFlowThrough(t *testing.T) {
 		d := to.next()
 		to.delivered(d)
 		to.consume(d.offset + uint64(len(d.bytes)))
-		to.settle(0, false)
+		to.settle(0, false, abi.MaxRetain)
 	}
 	for range 100 {
 		step()
@@ -269,7 +269,7 @@ func TestDatagramsDoNotAllocate(t *testing.T) {
 		d := in.next()
 		_ = f.record(1, d)
 		in.delivered(d)
-		in.settle(0, false)
+		in.settle(0, false, abi.MaxRetain)
 	}
 	step()
 	if n := testing.AllocsPerRun(1000, step); n != 0 {

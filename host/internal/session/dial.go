@@ -179,7 +179,7 @@ var dialCodes = []struct {
 func (s *Session) receive(d dialed) {
 	c, k := s.flow(d.number, d.flow)
 	s.conns = append(s.conns, c)
-	s.r.watchSilence(s, c, dialSilence)
+	s.w.watchSilence(s, c, dialSilence)
 	d.flow.Start(k)
 }
 
@@ -217,7 +217,7 @@ func (b *batch) reserveSend(raw abi.Raw) error {
 // commitSend sends a datagram. What the socket has no room for is lost, as it would be
 // on the way.
 func (b *batch) commitSend(raw abi.Raw) {
-	w, sc := &b.rec.rest.send, &b.s.r.scratch
+	w, sc := &b.rec.rest.send, &b.s.w.scratch
 	_ = b.decode(raw, w)
 	pieces, _ := b.gather(&w.Pieces)
 	sc.datagram = sc.datagram[:0]

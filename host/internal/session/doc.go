@@ -4,8 +4,15 @@
 // the plugin that speaks for them. What happens on connections, points and timers
 // comes in and becomes events; the verdicts that a plugin answers are judged as one
 // batch and applied here, on points, connections and viewers. Each plugin has one
-// Runner, whose goroutine owns all sessions of that plugin, so that a session needs
-// no lock. It never parses a protocol and never touches media for a viewer.
+// Runner with one worker or several; a session belongs to one worker, whose goroutine
+// alone touches it, so that it needs no lock. A worker tells its sessions of events in an
+// era: one generation of the plugin with the instance that runs of it. It never parses a
+// protocol and never touches media for a viewer.
+//
+// A reload begins an era in each worker. Sessions whose state the new generation reads
+// enter it before their next event, packagers at their next key packet; the others stay
+// in theirs until they end or its time is over. The generation before is kept for a
+// minute, to come back if the new one faults more (trial.go).
 //
 // Input is a stream of bytes, whose writer waits for room, or datagrams, which wait for
 // nobody: beyond what their inlet holds the newest are dropped and counted.

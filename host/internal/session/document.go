@@ -34,13 +34,13 @@ func (room *Room) Announcement(format, name, authority, listener string) (mediaT
 	if r == nil {
 		return "", nil, fmt.Errorf("announce %s: no running plugin writes it that is granted documents; known formats: %s", format, strings.Join(room.formats(), ", "))
 	}
-	a := r.announce(format, p, authority, listener)
+	a := r.announce(format, p, authority, listener, network{})
 	return a.Type, a.Body, a.Err
 }
 
 func (room *Room) announcer(format string) *Runner {
 	for _, r := range room.Runners() {
-		if g := r.Generation(); g != nil && r.State().Phase == Running && r.grant.Load().Documents {
+		if g := r.Generation(); g != nil && r.State().Works() && r.grant.Load().Documents {
 			for _, d := range g.Manifest().Documents {
 				if d.Format == format {
 					return r
@@ -63,20 +63,21 @@ func (room *Room) formats() []string {
 	return all
 }
 
-// announce asks the plugin in a session of its own and waits for the answer.
-func (r *Runner) announce(format string, p *point.Point, authority, listener string) documentAnswer {
+// announce asks the plugin in a session of its own, for a client of that network, and
+// waits for the answer.
+func (r *Runner) announce(format string, p *point.Point, authority, listener string, client network) documentAnswer {
 	s := r.newSession(kindDocument, format)
-	s.on = p.Name()
+	s.on, s.network = p.Name(), client
 	answered := make(chan documentAnswer, 1)
 	s.links.answer = func(a documentAnswer) { answered <- a }
 	e := &abi.DocumentRequest{Format: []byte(format), Point: summarize(p, p.Name(), false)}
 	r.room.options.Endpoints(p, authority, listener, &e.Endpoints)
-	r.add(s)
+	s.w.add(s)
 	s.enqueue(e)
 	select {
 	case a := <-answered:
 		return a
-	case <-r.done:
+	case <-s.w.done:
 		return documentAnswer{Err: errors.New("the server is closing")}
 	}
 }
@@ -92,10 +93,15 @@ func (f *Front) serveDocument(x *netio.Exchange, r *Runner, m manifest.Match) {
 		respond(x, textAnswer(http.StatusForbidden, "documents are not granted to plugin "+r.name+" in plugins.yaml (grant: documents)"))
 		return
 	}
-	a := r.announce(m.Document, p, x.Request.Host, x.Listener)
+	a := r.announce(m.Document, p, x.Request.Host, x.Listener, networkOf(x.Remote.Addr()))
 	if a.Err != nil {
 		status := http.StatusServiceUnavailable
-		if no, ok := errors.AsType[*denied](a.Err); ok && no.code == abi.ENOENT {
+		no, ok := errors.AsType[*denied](a.Err)
+		if ok && no.code == abi.ECLOSED { // the plugin did not answer
+			respond(x, excuse{text: a.Err.Error()}.answer(r.words()))
+			return
+		}
+		if ok && no.code == abi.ENOENT {
 			status = http.StatusNotFound
 		}
 		respond(x, textAnswer(status, a.Err.Error()))

@@ -8,7 +8,7 @@ import "github.com/weir-media/weir/abi/v1"
 func (room *Room) Drain() {
 	room.sources.stop()
 	for _, r := range room.Runners() {
-		r.do(func() { r.stopAll(abi.StopDraining, "the server is going down", (*Session).hasPeer) })
+		r.together(func(w *worker) { w.stopAll(abi.StopDraining, "the server is going down", (*Session).hasPeer) })
 	}
 }
 
@@ -21,8 +21,8 @@ func (s *Session) hasPeer() bool {
 // or whoever has a connection to it.
 func (room *Room) HasPeers() (has bool) {
 	for _, r := range room.Runners() {
-		r.do(func() {
-			for _, s := range r.sessions {
+		r.each(func(w *worker) {
+			for _, s := range w.sessions {
 				has = has || s.kind == kindExchange || s.kind == kindRaw
 			}
 		})

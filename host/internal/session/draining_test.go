@@ -3,8 +3,10 @@ package session
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/point"
 	"github.com/weir-media/weir/sdk"
 )
 
@@ -39,7 +41,7 @@ func TestDraining(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 		if again { // it is told nothing while it is busy, so this waits until the sessions have been told
-			runner.post(func() {
+			runner.one().post(func() {
 				runner.setState(Running, "")
 			})
 		}
@@ -57,6 +59,50 @@ func TestDraining(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		runner.do(func() { round++ }) // the handler reads it
+		runner.one().do(func() { round++ }) // the handler reads it
 	}
+}
+
+// TestStopAfterFault: all are told to end, in the words of their protocol, even if there
+// is no instance at that moment, and if one of them makes the plugin fail by that.
+func TestStopAfterFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, false)
+		seen := newRecorder()
+		g := newGeneration(t, starterYAML, func(m *memo, e abi.Record, _ *sdk.Verdicts) error {
+			switch e := e.(type) {
+			case *abi.Start:
+				*m = append(memo(nil), e.Point...)
+			case *abi.Stop:
+				if string(*m) == "p3" {
+					panic("a stop")
+				}
+				seen.add("stop " + string(*m))
+			}
+			return nil
+		})
+		runner, _ := r.room.Add(PluginOptions{Name: "keeper", Grant: everything, Config: []byte("{}")})
+		if err := runner.Enable(g); err != nil {
+			t.Fatal(err)
+		}
+		const sessions = 200
+		for i := range sessions {
+			runner.start(point.New(point.Options{Name: fmt.Sprint("p", i), URL: "keep:x"}, nil))
+		}
+		synctest.Wait()
+		w := runner.one()
+		w.do(func() { w.dropInstance(w.now) }) // as after a fault
+		runner.Disable("a test")
+		told := map[string]bool{}
+		for _, text := range seen.list() {
+			told[text] = true
+		}
+		if len(told) != sessions-1 {
+			t.Errorf("%d were told, want %d", len(told), sessions-1)
+		}
+		if st := runner.Status(); st.Sessions != 0 || st.Faults != 1 {
+			t.Errorf("%d sessions, %d faults", st.Sessions, st.Faults)
+		}
+		r.room.Close()
+	})
 }

@@ -6,49 +6,54 @@ import (
 	"github.com/weir-media/weir/abi/v1"
 )
 
-// end closes a session and all that it holds. Runner.
-func (r *Runner) end(s *Session, reason string) { r.endAs(s, abi.CloseNow, reason, reason) }
+// end closes a session and all that it holds. Worker.
+func (w *worker) end(s *Session, reason string) { w.endAs(s, abi.CloseNow, reason, reason) }
 
 // endWith is end with a longer text for people.
-func (r *Runner) endWith(s *Session, reason, text string) { r.endAs(s, abi.CloseNow, reason, text) }
+func (w *worker) endWith(s *Session, reason, text string) { w.endAs(s, abi.CloseNow, reason, text) }
 
-func (r *Runner) endAs(s *Session, mode abi.CloseMode, reason, text string) {
+func (w *worker) endAs(s *Session, mode abi.CloseMode, reason, text string) {
 	if s.inbox.over.Load() {
 		return
 	}
 	s.inbox.over.Store(true)
-	r.open.Add(-1)
-	r.forgetBody(s.links.x)
-	delete(r.sessions, s.id)
+	s.dropQueue()
+	if w.open.Add(-1) == 0 && w.leaving {
+		w.post(w.retire)
+	}
+	w.r.open.Add(-1)
+	w.r.forgetBody(s.links.x)
+	delete(w.sessions, s.id)
+	w.leaveEra(s)
 	for id, t := range s.timers {
-		r.timers.cancel(t)
+		w.timers.cancel(t)
 		delete(s.timers, id)
 	}
 	for _, p := range s.links.watched {
 		p.Unwatch(s)
 	}
-	r.endExchange(s, reason, text)
+	w.endExchange(s, reason, text)
 	if x := s.links.x; x != nil {
-		r.timers.cancel(x.timer)
+		w.timers.cancel(x.timer)
 		s.conns[0].net = nil // the answer that is under way ends the connection
 	}
 	for _, c := range s.conns {
-		r.timers.cancel(c.greeting)
+		w.timers.cancel(c.greeting)
 		c.close(mode)
 	}
 	if s.links.view != nil {
 		s.links.view.close(mode)
 	}
 	if s.links.answer != nil {
-		s.links.answer(documentAnswer{Err: denyf(abi.ECLOSED, "plugin %s: %s", r.name, text)})
+		s.links.answer(documentAnswer{Err: denyf(abi.ECLOSED, "plugin %s: %s", w.r.name, text)})
 	}
-	r.endSource(s, reason, text)
-	r.endPackager(s)
-	r.log.Debug("session ended", "session", s.id, "peer", s.name, "point", s.on, "reason", reason, "why", text)
+	w.endSource(s, reason, text)
+	w.endPackager(s)
+	w.r.log.Debug("session ended", "session", s.id, "peer", s.name, "point", s.on, "reason", reason, "why", text)
 }
 
 // endExchange answers a request that the plugin has left unanswered.
-func (r *Runner) endExchange(s *Session, reason, text string) {
+func (w *worker) endExchange(s *Session, reason, text string) {
 	x := s.links.x
 	if x == nil || x.over {
 		return
@@ -57,24 +62,25 @@ func (r *Runner) endExchange(s *Session, reason, text string) {
 	case reason == "peer_closed" || reason == "answered":
 		x.abandon()
 	case reason == "timeout":
-		x.answerText(504, "the plugin "+r.name+" did not answer in time")
+		x.answerText(504, "the plugin "+w.r.name+" did not answer in time")
 	default:
-		x.answerText(503, "the plugin "+r.name+" cannot answer: "+text)
+		_, after := w.r.blame.admits(w.r.room.now(), s.network)
+		x.answer(excuse{text: "the plugin " + w.r.name + " cannot answer: " + text, wait: after}.answer(w.r.words()))
 	}
 }
 
-func (r *Runner) endSource(s *Session, reason, text string) {
+func (w *worker) endSource(s *Session, reason, text string) {
 	if child := s.links.child; child != nil {
 		child.conns[0].in.finish(abi.EndClosed)
-		child.r.post(func() { child.links.parent = nil })
+		child.w.post(func() { child.links.parent = nil })
 	}
 	if s.links.feed != nil {
-		r.log.Info("source left", "point", s.on, "source", s.links.feed.Owner(), "why", text)
+		w.r.log.Info("source left", "point", s.on, "source", s.links.feed.Owner(), "why", text)
 		s.links.feed.Close(text)
 		switch p := s.links.parent; {
 		case p == nil:
 		case reason == inputOver:
-			p.r.post(func() { // its own END was kept back until now
+			p.w.post(func() { // its own END was kept back until now
 				p.links.childDone = true
 				p.markReady()
 			})
@@ -83,14 +89,14 @@ func (r *Runner) endSource(s *Session, reason, text string) {
 		}
 	}
 	if s.kind == kindSource {
-		r.room.sourceEnded(s.on, reason, text)
+		w.r.room.sourceEnded(s.on, reason, text)
 	}
 }
 
 // inputOver is why a session ends that has answered the end of its input.
 const inputOver = "peer_closed"
 
-func (r *Runner) endPackager(s *Session) {
+func (w *worker) endPackager(s *Session) {
 	p := s.links.pack
 	if p == nil {
 		return
@@ -100,12 +106,12 @@ func (r *Runner) endPackager(s *Session) {
 }
 
 // endPaced lets the packets that wait for their time go out before the session ends.
-func (r *Runner) endPaced(s *Session, reason string) {
+func (w *worker) endPaced(s *Session, reason string) {
 	p := s.links.pace
 	if p == nil || len(p.queue) == 0 {
-		r.end(s, reason)
+		w.end(s, reason)
 		return
 	}
 	last := p.queue[len(p.queue)-1].due
-	r.timers.add(last.Add(time.Millisecond), func() { r.end(s, reason) })
+	w.timers.add(last.Add(time.Millisecond), func() { w.end(s, reason) })
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // exchange is the HTTP side of a session. The request's goroutine waits on done; the
-// runner answers, accepts or hijacks.
+// worker answers, accepts or hijacks.
 type exchange struct {
 	x    *netio.Exchange
 	conn *netio.Conn // once the body was accepted
@@ -18,8 +18,8 @@ type exchange struct {
 	over bool
 	done chan struct{}
 
-	body  bool   // accepted and not published; the runner counts it
-	left  bool   // the peer has ended its side of the connection; the runner's
+	body  bool   // accepted and not published
+	left  bool   // the peer has ended its side of the connection; the worker's
 	timer uint64 // ends an exchange that its plugin leaves unanswered
 }
 
@@ -101,16 +101,16 @@ func (x *exchange) hijack() error {
 // accept takes the request's body: it becomes the input of the session's connection.
 func (x *exchange) accept(s *Session) {
 	if err := x.hijack(); err != nil {
-		s.r.end(s, "peer_closed")
+		s.w.end(s, "peer_closed")
 		return
 	}
 	if !s.r.takeBody(x) {
-		x.answer(busy("the plugin " + s.r.name + " takes no more uploads at present"))
-		s.r.end(s, "answered")
+		x.answer(excuse{text: "the plugin " + s.r.name + " takes no more uploads at present"}.answer(s.r.words()))
+		s.w.end(s, "answered")
 		return
 	}
 	if err := x.conn.Continue(); err != nil {
-		s.r.end(s, "peer_closed")
+		s.w.end(s, "peer_closed")
 		return
 	}
 	c := s.conns[0]

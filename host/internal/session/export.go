@@ -56,14 +56,14 @@ type Input struct {
 func (f *Frozen) Export() (x Export, file *os.File, err error) {
 	x.Point, x.Rendition = f.feed.Point().Name(), f.feed.Rendition().Name()
 	for s, to := range map[*Session]*Exported{f.parent: &x.Parent, f.child: &x.Child} {
-		if !s.r.do(func() { *to, err = s.export() }) {
+		if !s.w.do(func() { *to, err = s.export() }) {
 			err = ErrStays
 		}
 		if err != nil {
 			return x, nil, err
 		}
 	}
-	f.parent.r.do(func() {
+	f.parent.w.do(func() {
 		if f.parent.inbox.over.Load() {
 			err = fmt.Errorf("%w: it is ending", ErrStays)
 			return
@@ -78,7 +78,7 @@ func (f *Frozen) Export() (x Export, file *os.File, err error) {
 	return x, file, err
 }
 
-// export: Runner.
+// export: Worker.
 func (s *Session) export() (Exported, error) {
 	if s.inbox.over.Load() {
 		return Exported{}, fmt.Errorf("%w: it is ending", ErrStays)
@@ -90,7 +90,7 @@ func (s *Session) export() (Exported, error) {
 		if x.Timers == nil {
 			x.Timers = map[uint32]time.Duration{}
 		}
-		x.Timers[id] = max(s.r.timers.due(t).Sub(now), 1)
+		x.Timers[id] = max(s.w.timers.due(t).Sub(now), 1)
 	}
 	for _, p := range s.links.watched {
 		x.Watched = append(x.Watched, p.Name())

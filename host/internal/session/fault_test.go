@@ -170,7 +170,7 @@ func TestEventOverflow(t *testing.T) {
 	conn := r.dial(r.listen(), fmt.Sprintf(request, "x"))
 	<-entered
 	var s *Session
-	for _, x := range runner.sessions { // its goroutine waits at the gate
+	for _, x := range runner.one().sessions { // its goroutine waits at the gate
 		s = x
 	}
 	for range 10 * maxQueued {
@@ -328,7 +328,7 @@ func TestFormatFault(t *testing.T) {
 	if st := runner.Status(); st.Faults != 1 || st.Sessions != 0 || st.LastFault.Fault.Kind.String() != "trap" {
 		t.Errorf("%+v", st)
 	}
-	conn = r.dial(r.listen(), "POST /live HTTP/1.1\nHost: x\nContent-Length: 100000\n\n")
+	conn = r.dialFrom("127.0.9.1", r.listen(), "POST /live HTTP/1.1\nHost: x\nContent-Length: 100000\n\n")
 	_, _ = conn.Write(toyFile(3))
 	until(t, "nobody may push any more", func() bool { return r.points["live"].Snapshot().HasSource })
 }
@@ -371,7 +371,7 @@ func TestSessionIsKnownFirst(t *testing.T) {
 	var runner *Runner
 	runner = r.add("name: writer\nroles: [announce]\ncapabilities: [documents]\ndocuments: [{format: txt, type: text/plain}]\n",
 		func(_ *memo, e abi.Record, v *sdk.Verdicts) error {
-			if len(runner.sessions) == 0 {
+			if len(runner.one().sessions) == 0 {
 				unknown++
 			}
 			v.Document("text/plain", 0, v.Pieces())

@@ -28,9 +28,9 @@ func TestDispatchForgets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	runner.do(func() {
-		sc := &runner.scratch
-		for _, list := range [][]*Session{sc.batch[:cap(sc.batch)], sc.taken[:cap(sc.taken)], runner.mail.ready[:cap(runner.mail.ready)]} {
+	runner.one().do(func() {
+		sc := &runner.one().scratch
+		for _, list := range [][]*Session{sc.batch[:cap(sc.batch)], sc.taken[:cap(sc.taken)], runner.one().mail.ready[:cap(runner.one().mail.ready)]} {
 			for _, s := range list {
 				if s != nil {
 					t.Errorf("session %d is held", s.id)
@@ -80,11 +80,11 @@ func TestViewerHoldsNoRequest(t *testing.T) {
 	r.fill("live")
 	r.dial(r.listen(), fmt.Sprintf(request, "live"))
 	seen.wait(t, "ATTACHED")
-	runner.do(func() {
-		if len(runner.sessions) != 1 {
-			t.Errorf("%d sessions", len(runner.sessions))
+	runner.one().do(func() {
+		if len(runner.one().sessions) != 1 {
+			t.Errorf("%d sessions", len(runner.one().sessions))
 		}
-		for _, s := range runner.sessions {
+		for _, s := range runner.one().sessions {
 			x := s.links.x
 			if s.links.view == nil || x == nil {
 				t.Error("no viewer is attached")

@@ -19,7 +19,7 @@ func IsBusy(err error) bool { return errors.Is(err, errBusy) }
 
 // Frozen is a source that stands still: its connection is not read and its plugins are
 // told nothing, while its point and viewers live on. Exactly one of Thaw and Drop ends
-// that. One goroutine at a time uses it, and none of a runner.
+// that. One goroutine at a time uses it, and none of a worker.
 type Frozen struct {
 	room   *Room
 	feed   *point.Feed
@@ -33,13 +33,13 @@ type Frozen struct {
 func (room *Room) Freeze(feed *point.Feed) (*Frozen, error) {
 	f := &Frozen{room: room, feed: feed}
 	for _, r := range room.Runners() {
-		r.do(func() { f.find(r) })
+		r.each(f.find)
 	}
 	if f.child == nil || f.parent == nil {
 		return nil, fmt.Errorf("%w: no session feeds the point", ErrStays)
 	}
 	var err error
-	if !f.parent.r.do(func() { f.reader, err = f.parent.movable() }) {
+	if !f.parent.w.do(func() { f.reader, err = f.parent.movable() }) {
 		err = ErrStays
 	}
 	if err != nil {
@@ -49,7 +49,7 @@ func (room *Room) Freeze(feed *point.Feed) (*Frozen, error) {
 		f.reader.halt()
 	}
 	for _, s := range []*Session{f.parent, f.child} {
-		s.r.do(func() { err = errors.Join(err, s.freeze()) })
+		s.w.do(func() { err = errors.Join(err, s.freeze()) })
 	}
 	if err != nil {
 		f.Thaw()
@@ -62,17 +62,17 @@ func (room *Room) Freeze(feed *point.Feed) (*Frozen, error) {
 func (room *Room) ComesAsDatagrams(feed *point.Feed) (is bool) {
 	f := &Frozen{feed: feed}
 	for _, r := range room.Runners() {
-		r.do(func() { f.find(r) })
+		r.each(f.find)
 	}
 	if f.parent != nil {
-		f.parent.r.do(func() { is = len(f.parent.conns) > 0 && f.parent.conns[0].flow != nil })
+		f.parent.w.do(func() { is = len(f.parent.conns) > 0 && f.parent.conns[0].flow != nil })
 	}
 	return is
 }
 
-// find looks for the feed's session among those of a runner. Runner.
-func (f *Frozen) find(r *Runner) {
-	for _, s := range r.sessions {
+// find looks for the feed's session among those of a worker. Worker.
+func (f *Frozen) find(w *worker) {
+	for _, s := range w.sessions {
 		if s.links.feed == f.feed {
 			f.child, f.parent = s, s.links.parent
 		}
@@ -80,7 +80,7 @@ func (f *Frozen) find(r *Runner) {
 }
 
 // movable says whether the sessions of a source can go to another process, and gives the
-// reader of its connection. Runner.
+// reader of its connection. Worker.
 func (s *Session) movable() (*intake, error) {
 	stays := func(why string) (*intake, error) { return nil, fmt.Errorf("%w: %s", ErrStays, why) }
 	l := &s.links
@@ -107,7 +107,7 @@ func (i *inlet) hasEnded() bool {
 	return i.tail.ended || i.tail.closed
 }
 
-// freeze has nothing more told to the session. Runner.
+// freeze has nothing more told to the session. Worker.
 func (s *Session) freeze() error {
 	switch {
 	case s.inbox.over.Load():
@@ -127,7 +127,7 @@ func (s *Session) freeze() error {
 // Thaw lets the source go on here.
 func (f *Frozen) Thaw() {
 	for _, s := range []*Session{f.child, f.parent} {
-		s.r.do(func() {
+		s.w.do(func() {
 			s.inbox.frozen = false
 			s.markReady()
 		})
@@ -136,7 +136,7 @@ func (f *Frozen) Thaw() {
 	if old == nil || old.in.hasEnded() {
 		return
 	}
-	f.parent.r.do(func() {
+	f.parent.w.do(func() {
 		if f.parent.inbox.over.Load() {
 			return
 		}
@@ -150,15 +150,15 @@ func (f *Frozen) Thaw() {
 // caller's; nil when the source has lost its point meanwhile.
 func (f *Frozen) Drop() *point.Feed {
 	kept := false
-	f.child.r.do(func() {
+	f.child.w.do(func() {
 		if f.child.inbox.over.Load() {
 			return
 		}
 		kept = true
 		f.child.links.feed, f.child.links.parent = nil, nil
-		f.child.r.end(f.child, movedAway)
+		f.child.w.end(f.child, movedAway)
 	})
-	f.parent.r.do(func() {
+	f.parent.w.do(func() {
 		s := f.parent
 		if s.inbox.over.Load() {
 			return
@@ -171,7 +171,7 @@ func (f *Frozen) Drop() *point.Feed {
 			c = s.conns[0].net
 		}
 		s.conns[0].net = nil
-		s.r.end(s, movedAway)
+		s.w.end(s, movedAway)
 		c.Close() // another process has the peer's connection too
 	})
 	if !kept {

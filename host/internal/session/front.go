@@ -1,7 +1,6 @@
 package session
 
 import (
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -46,20 +45,20 @@ func (f *Front) SetFallback(h http.Handler) {
 // plugin consumes and writes nothing for greetingTime.
 func (f *Front) ServeRaw(c *netio.Conn, plugin string) {
 	r := f.room.Runner(plugin)
-	if r == nil || r.State().Phase != Running {
+	if r == nil {
 		c.Close()
 		return
 	}
-	if !r.hasRoom(c.Remote().String()) {
-		c.Close()
+	if no := r.refuses(c.Remote()); no != nil {
+		no.refuse(c, r.saysOfItself())
 		return
 	}
 	s := r.newSession(kindRaw, c.Remote().String())
 	in := newInlet(s.markReady)
 	reader := newIntake(c, in, 0)
 	s.conns = []*conn{{number: 1, in: in, net: c, reader: reader}}
-	r.add(s)
-	r.post(func() { r.expectGreeting(s) })
+	s.w.add(s)
+	s.w.post(func() { s.w.expectGreeting(s) })
 	s.enqueue(&abi.ConnOpen{Head: abi.Head{Conn: 1}, Listener: []byte(c.Listener()), Local: []byte(c.Local().String()), Remote: []byte(c.Remote().String()), TLS: flag(c.TLS())})
 	reader.run()
 }
@@ -78,20 +77,11 @@ func (f *Front) ServeExchange(x *netio.Exchange) {
 	}
 	r := f.room.Runner(m.Plugin)
 	if r == nil {
-		respond(x, busy("the plugin "+m.Plugin+" has just been removed"))
+		respond(x, excuse{text: "the plugin " + m.Plugin + " has just been removed"}.answer(manifest.Refusal{}))
 		return
 	}
-	if st := r.State(); st.Phase != Running {
-		text := fmt.Sprintf("the plugin %s, which answers %s %s, is %s", r.name, q.Method, q.URL.Path, st.Phase)
-		if st.Reason != "" && st.Phase != Failed && st.Phase != Quarantined {
-			text += ": " + st.Reason
-		}
-		respond(x, busy(text))
-		f.room.log.Info("request refused", "plugin", r.name, "phase", string(st.Phase), "peer", x.Remote.String(), "method", q.Method, "path", q.URL.Path)
-		return
-	}
-	if !r.hasRoom(x.Remote.String()) {
-		respond(x, busy("the plugin "+r.name+" has as many sessions as it may have"))
+	if no := r.refuses(x.Remote); no != nil {
+		respond(x, no.answer(r.words()))
 		return
 	}
 	if m.Document != "" {
@@ -106,13 +96,13 @@ func (f *Front) ServeExchange(x *netio.Exchange) {
 	select {
 	case <-s.links.x.done:
 	case <-left:
-		r.post(func() { r.peerLeft(s) })
-	case <-r.done:
+		s.w.post(func() { s.w.peerLeft(s) })
+	case <-s.w.done:
 		return
 	}
 	select {
 	case <-s.links.x.done:
-	case <-r.done:
+	case <-s.w.done:
 		return
 	}
 	if out := s.links.x.out; out != nil {
@@ -135,16 +125,16 @@ func (f *Front) other(method string, m manifest.Match, matched bool) http.Handle
 }
 
 // peerLeft notes that a peer has ended its side of the connection. It may still want an
-// answer to its request, but it is not waited for one. Runner.
-func (r *Runner) peerLeft(s *Session) {
+// answer to its request, but it is not waited for one. Worker.
+func (w *worker) peerLeft(s *Session) {
 	s.links.x.left = true
-	r.endUnanswered(s)
+	w.endUnanswered(s)
 }
 
 // endUnanswered ends an exchange whose peer has left, once its request was handled.
-func (r *Runner) endUnanswered(s *Session) {
+func (w *worker) endUnanswered(s *Session) {
 	if x := s.links.x; x != nil && x.left && x.canAccept() && !s.hasQueued() {
-		r.end(s, "peer_closed")
+		w.end(s, "peer_closed")
 	}
 }
 
@@ -176,14 +166,14 @@ func (r *Runner) openExchange(x *netio.Exchange, m manifest.Match) *Session {
 	s.on = m.Point
 	s.links.x = &exchange{x: x, done: make(chan struct{})}
 	s.conns = []*conn{{number: 1}}
-	r.add(s)
-	r.post(func() {
+	s.w.add(s)
+	s.w.post(func() {
 		if s.inbox.over.Load() {
 			return
 		}
-		s.links.x.timer = r.timers.add(r.room.now().Add(answerTimeout), func() {
+		s.links.x.timer = s.w.timers.add(r.room.now().Add(answerTimeout), func() {
 			if s.links.x.canAccept() {
-				r.end(s, "timeout")
+				s.w.end(s, "timeout")
 			}
 		})
 	})

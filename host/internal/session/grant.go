@@ -3,6 +3,8 @@ package session
 import (
 	"net/netip"
 	"path"
+
+	"github.com/weir-media/weir/host/internal/manifest"
 )
 
 // Grant is what plugins.yaml allows a plugin, already cut down to what its manifest
@@ -14,6 +16,27 @@ type Grant struct {
 	Read      func(file string) bool          // may it read the file, a path below the configuration's folder?
 	Listen    func(at netip.AddrPort) bool    // may it receive datagrams at this address of the computer's own?
 	Group     func(group netip.AddrPort) bool // may it receive the multicast group?
+}
+
+// cut gives what of a grant a manifest asks for.
+func (g *Grant) cut(m *manifest.Manifest) (less Grant) {
+	if m.Asks(manifest.CapAttach) {
+		less.Attach = g.Attach
+	}
+	if m.Asks(manifest.CapPublish) {
+		less.Publish = g.Publish
+	}
+	if m.Asks(manifest.CapRead) {
+		less.Read = g.Read
+	}
+	if m.Asks(manifest.CapListen) {
+		less.Listen = g.Listen
+	}
+	if m.Asks(manifest.CapGroup) {
+		less.Group = g.Group
+	}
+	less.Documents = g.Documents && m.Asks(manifest.CapDocuments)
+	return less
 }
 
 func (g Grant) attaches(point string) bool  { return g.Attach != nil && g.Attach(point) }

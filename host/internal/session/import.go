@@ -36,7 +36,7 @@ func (room *Room) Import(x Export, feed *point.Feed, home *netio.Listener, file 
 		kind = kindExchange
 	}
 	source := parent.adopt(kind, x.Parent, x.Point)
-	format.links.feed, format.links.parent = feed, source
+	format.links.feed, format.links.parent, format.network = feed, source, source.network
 	source.links.child = format
 	source.conns[0].net = c
 	if x.Request != nil {
@@ -94,7 +94,7 @@ func (room *Room) accepts(x Export, feed *point.Feed) (parent, child *Runner, er
 // taker gives the running plugin that takes a session over.
 func (room *Room) taker(x *Exported) (*Runner, error) {
 	r := room.Runner(x.Plugin)
-	if r == nil || r.State().Phase != Running || r.Generation() == nil {
+	if r == nil || !r.State().Works() || r.Generation() == nil {
 		return nil, fmt.Errorf("the plugin %s does not run", x.Plugin)
 	}
 	now := r.Generation().Manifest().State
@@ -126,8 +126,8 @@ func (r *Runner) adopt(k kind, x Exported, on string) *Session {
 // receive makes an adopted session one of the runner's: it is told of what has changed,
 // and goes on.
 func (r *Runner) receive(s *Session, x Exported) {
-	r.add(s)
-	r.post(func() {
+	s.w.add(s)
+	s.w.post(func() {
 		if s.inbox.over.Load() {
 			return
 		}
@@ -139,6 +139,6 @@ func (r *Runner) receive(s *Session, x Exported) {
 				s.watch(p)
 			}
 		}
-		r.markReady(s)
+		s.markReady()
 	})
 }

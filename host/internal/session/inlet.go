@@ -17,7 +17,7 @@ const (
 )
 
 // inlet is the input of one connection as a plugin sees it: bytes with absolute
-// offsets, delivered until they are consumed. One goroutine writes, the runner reads.
+// offsets, delivered until they are consumed. One goroutine writes, the worker reads.
 type inlet struct {
 	mu       sync.Mutex
 	room     sync.Cond
@@ -291,11 +291,18 @@ func (i *inlet) canConsume(offset uint64) bool {
 	return offset >= i.consumed && offset <= i.seen
 }
 
-// canRetain reports whether offset is held and not too far back.
+// canRetain reports whether offset is held.
 func (i *inlet) canRetain(offset uint64) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return offset >= i.held() && offset <= i.seen && i.seen-offset <= abi.MaxRetain
+	return offset >= i.held() && offset <= i.seen
+}
+
+// behind gives how many bytes from offset on were delivered.
+func (i *inlet) behind(offset uint64) uint64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.seen - offset
 }
 
 // held is where the input begins that spans may name. What lies before it may still
@@ -321,15 +328,16 @@ func (i *inlet) span(offset uint64, n int) ([]byte, bool) {
 	return i.buf[at : at+n : at+n], true
 }
 
-// settle lets go of input that is neither unconsumed nor retained, after a batch.
-func (i *inlet) settle(retain uint64, keeps bool) {
+// settle lets go of input that is neither unconsumed nor retained, after a batch, or is
+// retained beyond so many bytes.
+func (i *inlet) settle(retain uint64, keeps bool, most uint64) {
 	i.mu.Lock()
 	i.retained = i.consumed
 	if keeps {
 		i.retained = min(retain, i.consumed)
 	}
-	if i.seen > i.retained+abi.MaxRetain {
-		i.retained = min(i.seen-abi.MaxRetain, i.consumed)
+	if i.seen > i.retained+most {
+		i.retained = min(i.seen-most, i.consumed)
 	}
 	drop := int(i.retained - i.base)
 	switch {

@@ -132,7 +132,7 @@ func (m *inletModel) answer(consume int, back, need byte) {
 		m.need = int(need) * 128
 		m.in.need = need2(m.need)
 	}
-	m.in.settle(m.retain, m.keeps)
+	m.in.settle(m.retain, m.keeps, abi.MaxRetain)
 	m.held = m.consumed
 	if m.keeps {
 		m.held = min(int(m.retain), m.consumed)
@@ -308,7 +308,7 @@ func TestInletRetainIsBounded(t *testing.T) {
 		d := in.next()
 		in.delivered(d)
 		in.consume(d.offset + uint64(len(d.bytes)))
-		in.settle(0, true)
+		in.settle(0, true, abi.MaxRetain)
 	}
 	if n := cap(in.buf); n > 4*abi.MaxRetain {
 		t.Fatalf("%d bytes are held", n)

@@ -2,6 +2,9 @@ package session
 
 import (
 	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-media/weir/abi/v1"
@@ -25,79 +28,167 @@ func (b *backoff) failed(now time.Time) {
 	b.until = now.Add(b.wait)
 }
 
-// ensureInstance has a usable instance, starting one if need be. Runner.
-func (r *Runner) ensureInstance() bool {
-	if r.inst != nil {
+// isStalled reports whether an era's last attempt to start an instance has failed.
+func (e *era) isStalled() bool { return e != nil && e.retry.wait > 0 }
+
+// ensureInstance has a usable instance of an era, starting one if need be. There is none
+// for no era. Worker.
+func (w *worker) ensureInstance(e *era) bool {
+	if e == nil {
+		return false
+	}
+	if e.inst != nil {
 		return true
 	}
-	g := r.Generation()
-	if g == nil {
+	now := w.r.room.now()
+	if now.Before(e.retry.until) {
 		return false
 	}
-	now := r.room.now()
-	if now.Before(r.retry.until) {
-		return false
+	if inst := e.spare.take(); inst != nil {
+		w.use(e, inst)
+		w.warm(e, true)
+		return true
 	}
-	inst, fault := r.openInstance(g, r.config)
+	inst, fault := w.r.openInstance(e.gen, e.config)
 	if fault != nil {
-		r.retry.failed(now)
-		r.noteStart(fault)
-		r.state.Store(&State{Phase: Quarantined, Reason: fmt.Sprintf("%v; tried again in %v", fault, r.retry.wait), Until: r.retry.until})
-		r.log.Error("plugin does not start", "fault", fault.Error(), "again_in", r.retry.wait)
-		r.post(r.holdAll)
-		r.timers.add(now.Add(r.retry.wait), func() { r.recover() })
+		w.stall(e, fault)
 		return false
 	}
-	r.inst = inst
-	r.retry = backoff{}
-	if n := inst.Inbox(); len(r.scratch.frame) < n {
-		r.scratch.frame = make([]byte, n)
+	again := e.began
+	w.use(e, inst)
+	if again { // after a fault
+		w.warm(e, true)
 	}
 	return true
 }
 
-// noteStart counts and keeps a fault of an instance that did not start. It may be
-// called by any goroutine.
-func (r *Runner) noteStart(fault *plugin.Fault) {
-	r.counts.faults.Add(1)
-	r.counts.lastFault.Store(&FaultReport{At: r.room.now(), Fault: fault})
-	r.room.metrics.Faulted(r.name, fault.Kind.String())
+// stall has an era tried again later that did not start. The plugin is quarantined only
+// if it is the newest: what stays with an older one is told to nobody new. Worker.
+func (w *worker) stall(e *era, fault *plugin.Fault) {
+	e.retry.failed(w.r.room.now())
+	w.r.noteStart(fault, e)
+	isNow := e == w.now
+	if isNow && !w.leaving {
+		w.r.stalls.set(w, &State{Phase: Quarantined, Reason: fmt.Sprintf("%v; tried again in %v", fault, e.retry.wait), Until: e.retry.until})
+	}
+	w.r.log.Error("plugin does not start", "fault", fault.Error(), "generation", e.gen.Number(), "again_in", e.retry.wait)
+	w.post(func() {
+		w.holdAll(e)
+		if !isNow {
+			w.carryAll(e) // they see no key packet
+			w.sweep()
+		}
+	})
+	w.timers.add(e.retry.until, func() { w.recover(e) })
 }
 
-// holdAll ends the sessions that somebody waits for an answer of, while their plugin
-// does not start. All others wait for its recovery with their events. Runner.
-func (r *Runner) holdAll() {
-	for _, s := range r.sessions {
-		r.hold(s)
+// use has an era answer by an instance. Worker.
+func (w *worker) use(e *era, inst plugin.Instance) {
+	e.inst, e.began = inst, true
+	if e.isStalled() {
+		w.post(func() { w.revive(e) })
+	}
+	if e == w.now {
+		w.r.stalls.clear(w)
+	}
+	e.retry = backoff{}
+	if n := inst.Inbox(); len(w.scratch.frame) < n {
+		w.scratch.frame = make([]byte, n)
+	}
+}
+
+// noteStart counts and keeps a fault of an instance that did not start. It may be
+// called by any goroutine.
+func (r *Runner) noteStart(fault *plugin.Fault, e *era) {
+	r.report(&FaultReport{Fault: fault}, e)
+	if !fault.Lost {
+		r.suspect(evidence{fault: fault, era: e, from: nobody()})
+	}
+}
+
+// holdAll ends the sessions of an era that somebody waits for an answer of, while it
+// does not start. All others wait for its recovery with their events. Worker.
+func (w *worker) holdAll(e *era) {
+	for _, s := range w.sessions {
+		if s.era == e {
+			w.hold(s)
+		}
 	}
 }
 
 // hold keeps a session over its plugin's back-off, or ends it when its peer would wait
-// for an answer. Runner.
-func (r *Runner) hold(s *Session) {
+// for an answer. Worker.
+func (w *worker) hold(s *Session) {
 	l := &s.links
 	isWaiting := l.x != nil && l.x.canAccept() && l.view == nil
-	if r.inst == nil && (isWaiting || l.answer != nil) {
-		r.end(s, "plugin_failed")
+	if (s.era == nil || s.era.inst == nil) && (isWaiting || l.answer != nil) {
+		w.end(s, "plugin_failed")
 	}
 }
 
-// awaken has all sessions told what came while there was no instance. Runner.
-func (r *Runner) awaken() {
-	for _, s := range r.sessions {
-		r.markReady(s)
+// awaken has all sessions told what came while there was no instance. Worker.
+func (w *worker) awaken() {
+	for _, s := range w.sessions {
+		w.markReady(s)
 	}
 }
 
-// recover tries a plugin again that did not start. Runner.
-func (r *Runner) recover() {
-	if r.State().Phase == Quarantined && r.ensureInstance() {
-		r.setState(Running, "")
-		r.log.Info("plugin runs again")
-		r.awaken()
-		r.room.packageAll(r)
-		r.room.StartSources()
+// recover tries an era again that did not start, whatever has become of the plugin's
+// other eras and workers. Worker.
+func (w *worker) recover(e *era) {
+	if w.now == e || slices.Contains(w.old, e) {
+		w.ensureInstance(e)
 	}
+}
+
+// revive has all go on that waited for an era to start. Worker.
+func (w *worker) revive(e *era) {
+	w.r.log.Info("plugin runs again", "generation", e.gen.Number())
+	w.awaken()
+	if e == w.now && w.r.State().Works() {
+		w.r.room.packageAll(w.r)
+		w.r.room.StartSources()
+	}
+}
+
+// stalls are the workers whose newest era does not start. Its zero value has none; it is
+// safe for concurrent use.
+type stalls struct {
+	mu   sync.Mutex
+	of   map[*worker]*State
+	last atomic.Pointer[State] // the one that is tried again last; nil: there is none
+}
+
+// set notes that a worker has none to answer newcomers.
+func (x *stalls) set(w *worker, st *State) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.of == nil {
+		x.of = map[*worker]*State{}
+	}
+	x.of[w] = st
+	x.choose()
+}
+
+// clear notes that it has, or is to answer none.
+func (x *stalls) clear(w *worker) {
+	if x.last.Load() == nil {
+		return // set and clear of one worker are called by its goroutine alone
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.of, w)
+	x.choose()
+}
+
+func (x *stalls) choose() {
+	var last *State
+	for _, st := range x.of {
+		if last == nil || st.Until.After(last.Until) {
+			last = st
+		}
+	}
+	x.last.Store(last)
 }
 
 // openInstance starts an instance of g and tells it its configuration. It may be

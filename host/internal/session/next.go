@@ -81,9 +81,12 @@ func (s *Session) take() {
 	switch s.cur.from {
 	case fromQueue:
 		s.inbox.mu.Lock()
-		s.inbox.queue[0] = nil // a viewer is not to hold its request
-		if s.inbox.queue = s.inbox.queue[1:]; len(s.inbox.queue) == 0 {
-			s.inbox.queue = nil
+		if n := len(s.inbox.queue); n > 0 { // 0: the session is over
+			s.r.bounds.forget(n, n-1)
+			s.inbox.queue[0] = nil // a viewer is not to hold its request
+			if s.inbox.queue = s.inbox.queue[1:]; n == 1 {
+				s.inbox.queue = nil
+			}
 		}
 		s.inbox.mu.Unlock()
 	case fromPoint:

@@ -14,7 +14,7 @@ const paceAhead = media.Time(time.Second)
 // or one backwards, is a new beginning (chosen).
 const maxJump = media.Time(10 * time.Second)
 
-// pacer holds a file's packets back until their times. It belongs to the runner.
+// pacer holds a file's packets back until their times. It belongs to the worker.
 type pacer struct {
 	s       *Session
 	queue   []paced
@@ -84,7 +84,7 @@ func (p *pacer) release(now time.Time) {
 		return
 	}
 	p.armed = true
-	p.s.r.timers.add(p.queue[0].due, p.tick)
+	p.s.w.timers.add(p.queue[0].due, p.tick)
 }
 
 func (p *pacer) tick() {

@@ -98,7 +98,7 @@ func TestAnHourWithoutDrift(t *testing.T) {
 			t.Fatalf("%d packets in an hour, want %d", len(all), want)
 		}
 		onTime(t, all[1:], start)
-		if n := r.room.Runner("toy").timers.heap.Len(); n > 100 {
+		if n := r.room.Runner("toy").one().timers.heap.Len(); n > 100 {
 			t.Errorf("%d timers are kept", n)
 		}
 		r.room.Close()
@@ -132,8 +132,8 @@ func TestFileIsReadOneSecondAhead(t *testing.T) {
 		synctest.Wait()
 		runner := r.room.Runner("toy")
 		var waiting int
-		runner.do(func() {
-			for _, s := range runner.sessions {
+		runner.one().do(func() {
+			for _, s := range runner.one().sessions {
 				waiting = len(s.links.pace.queue)
 			}
 		})

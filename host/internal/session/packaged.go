@@ -31,7 +31,7 @@ func (room *Room) IsPackaged(p *point.Point) bool {
 
 func (r *Runner) hasPackaged(p *point.Point, from *point.Rendition) bool {
 	g := r.Generation()
-	if g == nil || r.State().Phase != Running || !r.grant.Load().attaches(p.Name()) {
+	if g == nil || !r.State().Works() || !r.grant.Load().attaches(p.Name()) {
 		return true
 	}
 	return !slices.ContainsFunc(g.Manifest().Packages, func(k manifest.Package) bool {

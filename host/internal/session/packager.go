@@ -53,15 +53,15 @@ func (r *Runner) packageAt(p *point.Point, from *point.Rendition, k manifest.Pac
 	s := r.newSession(kindPackager, from.Name()+"→"+k.To)
 	s.on = p.Name()
 	s.links.pack = &packing{s: s, from: from, to: to, payload: k.Payload, cursor: from.Log.Cursor(at), retry: retry}
-	r.add(s)
+	s.w.add(s)
 	from.Log.AddWaker(s)
 	s.markReady()
 }
 
 // replacePackager starts another packager after a while, in the place of one that ended
-// by its faults, unless the source rendition or the plugin ends first. Runner.
-func (r *Runner) replacePackager(s *Session, during abi.Op) {
-	p, now := s.links.pack, r.room.now()
+// by its faults, unless the source rendition or the plugin ends first. Worker.
+func (w *worker) replacePackager(s *Session, during abi.Op) {
+	p, now := s.links.pack, w.r.room.now()
 	if now.Sub(s.born) > lastWait {
 		p.retry = backoff{} // it has worked
 	}
@@ -70,15 +70,15 @@ func (r *Runner) replacePackager(s *Session, during abi.Op) {
 	if during == abi.OpPackage {
 		at = stream.Start{Mode: stream.StartLive} // the header at fault may have been replaced
 	}
-	r.log.Warn("packager ended by its faults; it is started again", "point", s.on, "from", p.from.Name(), "to", p.to.Name(), "in", p.retry.wait)
-	r.timers.add(p.retry.until, func() {
-		g, on := r.Generation(), p.from.Point()
-		if g == nil || r.State().Phase != Running || p.from.Log.Ended() || !r.grant.Load().attaches(on.Name()) {
+	w.r.log.Warn("packager ended by its faults; it is started again", "point", s.on, "from", p.from.Name(), "to", p.to.Name(), "in", p.retry.wait)
+	w.timers.add(p.retry.until, func() {
+		g, on := w.r.Generation(), p.from.Point()
+		if g == nil || !w.r.State().Works() || p.from.Log.Ended() || !w.r.grant.Load().attaches(on.Name()) {
 			return // whatever starts them again starts all packagers
 		}
 		for _, k := range g.Manifest().Packages {
 			if k.From == p.from.Name() && k.To == p.to.Name() {
-				r.packageAt(on, p.from, k, at, p.retry)
+				w.r.packageAt(on, p.from, k, at, p.retry)
 			}
 		}
 	})
@@ -102,17 +102,9 @@ func (s *Session) peekPackets() bool {
 		return false
 	}
 	if !p.begun {
-		h := p.cursor.Header()
-		if h == nil {
-			h = p.from.Log.Header()
-		}
-		if h == nil {
-			return p.checkEnd()
-		}
-		p.after = p.cursor
-		p.after.TakeHeader()
-		return p.peekHeader(h)
+		return p.peekFirst()
 	}
+	isBehind := s.isBehind()
 	p.before, p.after = p.cursor, p.cursor
 	p.window = p.window[:0]
 	notes := &p.notes
@@ -122,12 +114,20 @@ func (s *Session) peekPackets() bool {
 		most = p.most
 	}
 	for len(p.window) < most && notes.Packets.Size() < maxNoteBytes {
+		mark := p.after
 		k, st := p.after.Next()
 		if st == stream.Overrun {
 			p.after.SkipToKey()
 			continue
 		}
 		if st != stream.More {
+			break
+		}
+		if isBehind && k.Flags.Has(media.Key) {
+			if p.after = mark; len(p.window) == 0 {
+				p.cursor = mark
+				return s.turn()
+			}
 			break
 		}
 		p.window = append(p.window, k)
@@ -140,10 +140,31 @@ func (s *Session) peekPackets() bool {
 	return true
 }
 
+// peekFirst chooses PACKAGE for the header of the packet at the cursor.
+func (p *packing) peekFirst() bool {
+	p.after = p.cursor
+	if _, st := p.after.Next(); st == stream.HeaderChange {
+		return p.peekHeader(p.after.TakeHeader())
+	}
+	p.after = p.cursor
+	h := p.cursor.Header()
+	if h == nil {
+		h = p.from.Log.Header()
+	}
+	if h == nil {
+		return p.checkEnd()
+	}
+	p.after.TakeHeader()
+	return p.peekHeader(h)
+}
+
 // checkStatus looks why the cursor gives no packet.
 func (p *packing) checkStatus() bool {
 	p.after = p.cursor
 	if _, st := p.after.Next(); st == stream.HeaderChange {
+		if p.s.isBehind() {
+			return p.s.turn()
+		}
 		return p.peekHeader(p.after.TakeHeader())
 	}
 	return p.checkEnd()
@@ -152,7 +173,7 @@ func (p *packing) checkStatus() bool {
 func (p *packing) checkEnd() bool {
 	c := p.cursor
 	if _, st := c.Next(); st == stream.Ended {
-		p.s.r.post(func() { p.s.r.end(p.s, "source_end") })
+		p.s.w.post(func() { p.s.w.end(p.s, "source_end") })
 	}
 	return false
 }
@@ -197,6 +218,12 @@ func (p *packing) take(from origin) {
 func (p *packing) done() {
 	p.faults = 0
 	p.most = min(2*p.most, maxNotes)
+}
+
+// isSearching reports whether a fault under way is a step of a packager's search for the
+// packet that brings it, and not what was searched for. Worker.
+func (s *Session) isSearching() bool {
+	return s.links.pack != nil && s.cur.event.Op() == abi.OpPackets && len(s.links.pack.window) > 1
 }
 
 // forgive reports whether a packager goes on after a fault in PACKETS. The packets are

@@ -21,7 +21,7 @@ func (b *batch) commitPublish(raw abi.Raw) {
 	}
 	s.on = b.feed.Point().Name()
 	child := b.format.newSession(kindFormat, s.r.name+" "+s.name)
-	child.on = s.on
+	child.on, child.network = s.on, s.network
 	child.conns = []*conn{{number: 1, in: newInlet(child.markReady)}}
 	child.links.feed, child.links.parent = b.feed, s
 	if u.Flags&abi.PublishPace != 0 {
@@ -33,13 +33,13 @@ func (b *batch) commitPublish(raw abi.Raw) {
 		s.r.room.sources.succeeded(s.on)
 	}
 	b.feed = nil
-	b.format.add(child)
+	child.w.add(child)
 	child.enqueue(published(child.links.feed, prior))
 	s.r.log.Info("source attached", "point", s.on, "format", format, "source", s.name)
 	s.r.room.event("source", s.r.name, s, format)
 	for _, c := range s.conns {
 		if c.flow != nil && s.kind == kindRaw {
-			s.r.watchSilence(s, c, feedSilence)
+			s.w.watchSilence(s, c, feedSilence)
 		}
 	}
 }
@@ -97,7 +97,7 @@ func (s *Session) setHeader(h []byte) {
 func (r *Runner) start(p *point.Point) {
 	s := r.newSession(kindSource, p.Options().URL)
 	s.on = p.Name()
-	r.add(s)
+	s.w.add(s)
 	s.enqueue(&abi.Start{Point: []byte(p.Name()), URL: []byte(p.Options().URL)})
 }
 

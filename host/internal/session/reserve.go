@@ -61,8 +61,9 @@ func (b *batch) reserveState(raw abi.Raw) error {
 	if err := b.decode(raw, st); err != nil {
 		return err
 	}
-	if len(st.Blob) > abi.MaxState {
-		return denyf(abi.ETOOBIG, "state of %d bytes; %d are allowed", len(st.Blob), abi.MaxState)
+	if most := b.s.limits().State; uint64(len(st.Blob)) > most {
+		b.s.r.reach(stateBound)
+		return denyf(abi.ETOOBIG, "state of %d bytes; %d are allowed", len(st.Blob), most)
 	}
 	return nil
 }
@@ -100,7 +101,16 @@ func (b *batch) reserveInput(raw abi.Raw) error {
 	case raw.Op == abi.OpConsume && !c.in.canConsume(offset):
 		return sinf(plugin.BadSpan, "CONSUME %d lies outside of what was delivered", offset)
 	case raw.Op == abi.OpRetain && !c.in.canRetain(offset):
-		return denyf(abi.EINVAL, "RETAIN %d lies outside of what is held, or more than %d bytes back", offset, abi.MaxRetain)
+		return denyf(abi.EINVAL, "RETAIN %d lies outside of what is held", offset)
+	case raw.Op == abi.OpRetain:
+		if most, behind := b.s.limits().Retained, c.in.behind(offset); behind > most {
+			b.s.r.reach(retainedBound)
+			code := abi.ELIMIT
+			if behind > abi.MaxRetain {
+				code = abi.EINVAL // spec.md 6.3
+			}
+			return denyf(code, "RETAIN %d keeps %d bytes; %d are allowed", offset, behind, most)
+		}
 	}
 	return nil
 }
@@ -237,6 +247,10 @@ func (b *batch) reservePublish(raw abi.Raw) error {
 	b.format = s.r.room.formatter(string(u.Format))
 	if b.format == nil {
 		return denyf(abi.ENOSYS, "no running plugin understands %s; enable the plugin that parses it in plugins.yaml", format)
+	}
+	if no := b.format.excuse(s.network); no != nil {
+		b.format.turnedAway(no.reason, s.name)
+		return denyf(abi.EAGAIN, "%s", no.text)
 	}
 	feed, err := p.Publish(s.r.name+" "+s.name, s.kind != kindSource, s.r.room.now())
 	if err != nil {

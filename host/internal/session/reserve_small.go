@@ -31,6 +31,7 @@ func (b *batch) reserveSmall(raw abi.Raw) error {
 		if rest.close.Mode > abi.CloseReset {
 			return denyf(abi.EINVAL, "CLOSE with mode %d", rest.close.Mode)
 		}
+		b.seen.closes = b.seen.closes || rest.close.Conn <= 1 && rest.close.Mode == abi.CloseFlush
 		return nil
 	case abi.OpMetric:
 		if err := b.decode(raw, &rest.metric); err != nil {
@@ -50,10 +51,13 @@ const maxMetrics = 64
 // reserveMetric admits the name of a plugin's own counter (spec.md 6.20).
 func (b *batch) reserveMetric(name string) error {
 	isOther := func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' }
-	r := b.s.r
-	switch {
-	case name == "" || len(name) > 64 || strings.ContainsFunc(name, isOther):
+	if name == "" || len(name) > 64 || strings.ContainsFunc(name, isOther) {
 		return denyf(abi.EINVAL, "metric name %.64q", name)
+	}
+	r := b.s.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
 	case r.metrics[name]:
 		return nil
 	case len(r.metrics) >= maxMetrics:
@@ -67,6 +71,20 @@ func (b *batch) reserveMetric(name string) error {
 	return nil
 }
 
+func (r *Runner) forgetMetric(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.metrics, name)
+}
+
+// keepMetric notes a counter that has counted: another worker may have given its name
+// back meanwhile.
+func (r *Runner) keepMetric(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.metrics[name] = true
+}
+
 func (b *batch) reserveTimer(id uint32, after int64) error {
 	_, known := b.s.timers[id]
 	switch {
@@ -74,8 +92,10 @@ func (b *batch) reserveTimer(id uint32, after int64) error {
 		return denyf(abi.EINVAL, "a timer %d ns ago", -after)
 	case known || after == 0 || slices.Contains(b.seen.timers, id):
 		return nil
-	case len(b.s.timers)+len(b.seen.timers) >= abi.MaxTimers:
-		return denyf(abi.ELIMIT, "a session may have %d timers", abi.MaxTimers)
+	}
+	if most := b.s.limits().Timers; len(b.s.timers)+len(b.seen.timers) >= most {
+		b.s.r.reach(timersBound)
+		return denyf(abi.ELIMIT, "a session may have %d timers", most)
 	}
 	b.seen.timers = append(b.seen.timers, id)
 	return nil

@@ -44,7 +44,7 @@ func together(t *testing.T, trip func([]byte) plugin.Kind, paths ...string) ([]i
 		code, _ := ask(t, c)
 		codes = append(codes, code)
 	}
-	runner.do(func() {}) // what is counted after the answers is counted
+	runner.one().do(func() {}) // what is counted after the answers is counted
 	return codes, runner.Status()
 }
 
@@ -116,8 +116,8 @@ func TestPointChangesDuringPoint(t *testing.T) {
 	}
 	conn := r.dial(r.listen(), fmt.Sprintf(request, "live"))
 	until(t, "nobody watches", func() (is bool) {
-		runner.do(func() {
-			for _, s := range runner.sessions {
+		runner.one().do(func() {
+			for _, s := range runner.one().sessions {
 				is = len(s.links.watched) > 0
 			}
 		})
@@ -144,7 +144,7 @@ func TestMetricBeforeClose(t *testing.T) {
 		return nil
 	})
 	ask(t, r.dial(r.listen(), fmt.Sprintf(request, "x")))
-	runner.do(func() {
+	runner.one().do(func() {
 		if !runner.metrics["before"] || runner.metrics["after"] {
 			t.Errorf("%v", runner.metrics)
 		}

@@ -51,6 +51,7 @@ func newRig(t *testing.T, withPool bool, points ...point.Options) *rig {
 		o.Pool = pool
 	}
 	r.room = New(o)
+	r.room.spareAfter = 0 // tests count instances
 	t.Cleanup(r.room.Close)
 	for _, p := range points {
 		r.points[p.Name] = point.New(p, r.room.Ready)
@@ -81,14 +82,24 @@ func (f *memFile) Close() error {
 
 // counting counts what a room reports.
 type counting struct {
-	mu     sync.Mutex
-	faults map[string]int
-	custom map[string]uint64
-	calls  int
+	mu      sync.Mutex
+	faults  map[string]int
+	custom  map[string]uint64
+	limited map[string]int
+	calls   int
 }
 
 func (c *counting) Called(string, time.Duration, int) { c.mu.Lock(); c.calls++; c.mu.Unlock() }
 func (c *counting) Refused(string, string)            {}
+
+func (c *counting) Limited(_, limit string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.limited == nil {
+		c.limited = map[string]int{}
+	}
+	c.limited[limit]++
+}
 
 func (c *counting) Faulted(_, kind string) {
 	c.mu.Lock()
@@ -130,13 +141,16 @@ var everything = Grant{
 	Listen: func(netip.AddrPort) bool { return true }, Group: func(netip.AddrPort) bool { return true },
 }
 
+// usualDrain is longer than any test without one of its own lets sessions stay.
+const usualDrain = 10 * time.Minute
+
 const manifestHead = "version: 1.0.0\nabi: \"1.0\"\nsummary: a test\n"
 
 // add enables a plugin. text is the rest of its plugin.yaml, from "name:" on.
 func (r *rig) add(text string, h handler) *Runner {
 	r.t.Helper()
 	g := newGeneration(r.t, text, h)
-	runner, err := r.room.Add(PluginOptions{Name: g.manifest.Name, Grant: everything, Config: []byte("{}")})
+	runner, err := r.room.Add(PluginOptions{Name: g.manifest.Name, Grant: everything, Config: []byte("{}"), Drain: usualDrain})
 	if err == nil {
 		err = runner.Enable(g)
 	}
@@ -155,7 +169,11 @@ type generation struct {
 	started  atomic.Int32             // instances
 	barren   atomic.Bool              // no instance starts
 	trip     func([]byte) plugin.Kind // gives a frame's fault, or 0; may be nil
+	lossy    bool                     // such a fault is the carrier's death
+	limits   plugin.Limits            // zero fields: the defaults
+	given    atomic.Int64             // the last call's time
 	closed   atomic.Bool
+	open     *atomic.Int32 // instances that are not closed; may be nil
 }
 
 func newGeneration(t testing.TB, text string, h handler) *generation {
@@ -170,13 +188,17 @@ func newGeneration(t testing.TB, text string, h handler) *generation {
 func (g *generation) Manifest() *manifest.Manifest { return g.manifest }
 func (g *generation) Number() uint64               { return g.number }
 func (g *generation) Hash() string                 { return "" }
-func (g *generation) Limits() plugin.Limits        { return plugin.DefaultLimits() }
+func (g *generation) Carrier() string              { return "test" }
+func (g *generation) Limits() plugin.Limits        { return g.limits.Or(plugin.DefaultLimits()) }
 func (g *generation) Close()                       { g.closed.Store(true) }
 
 func (g *generation) New() (plugin.Instance, *plugin.Fault) {
 	g.started.Add(1)
 	if g.barren.Load() {
 		return nil, &plugin.Fault{Plugin: g.manifest.Name, Generation: g.number, Kind: plugin.Start, Cause: errors.New("barren")}
+	}
+	if g.open != nil {
+		g.open.Add(1)
 	}
 	return &instance{of: g, plugin: sdk.New[memo](nil, g.handler), out: make([]byte, abi.UsualBox)}, nil
 }
@@ -189,10 +211,17 @@ type instance struct {
 }
 
 func (i *instance) Inbox() int { return abi.UsualBox }
-func (i *instance) Close()     {}
+
+// Close counts.
+func (i *instance) Close() {
+	if i.of.open != nil {
+		i.of.open.Add(-1)
+	}
+}
 
 // Call turns the guest's panic into a trap, as a carrier does.
-func (i *instance) Call(_ time.Duration, frame []byte) (verdicts []byte, fault *plugin.Fault) {
+func (i *instance) Call(limit time.Duration, frame []byte) (verdicts []byte, fault *plugin.Fault) {
+	i.of.given.Store(int64(limit))
 	blame := func(kind plugin.Kind, cause error) *plugin.Fault {
 		return &plugin.Fault{Plugin: i.of.manifest.Name, Generation: i.of.number, Kind: kind, Cause: cause}
 	}
@@ -209,7 +238,10 @@ func (i *instance) Call(_ time.Duration, frame []byte) (verdicts []byte, fault *
 	if i.of.trip != nil {
 		if kind := i.of.trip(frame); kind != 0 {
 			i.dead = true
-			return nil, blame(kind, errors.New("tripped"))
+			f := blame(kind, errors.New("tripped"))
+			f.Lost = i.of.lossy
+			f.Shared = f.Lost && bytes.Contains(frame, []byte("company")) // as if others had been at it
+			return nil, f
 		}
 	}
 	n := i.plugin.Call(frame, i.out)
@@ -255,7 +287,7 @@ func (r *rig) listen() string {
 	front.SetTable(table)
 	var raw []netio.Pattern
 	for _, p := range table.Raw() {
-		raw = append(raw, netio.Pattern{Plugin: p.Plugin, Offset: p.Pattern.Offset, Bytes: p.Pattern.Bytes, Mask: p.Pattern.Mask})
+		raw = append(raw, netio.Pattern{Plugin: p.Plugin, RTSP: p.RTSP, Offset: p.Pattern.Offset, Bytes: p.Pattern.Bytes, Mask: p.Pattern.Mask})
 	}
 	l, err := netio.Listen(netio.Options{Name: "web", Addresses: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, HTTP: true, Raw: raw, Handler: front})
 	if err != nil {
@@ -268,7 +300,12 @@ func (r *rig) listen() string {
 // dial connects, sends text and bounds what the test waits.
 func (r *rig) dial(to, text string) net.Conn {
 	r.t.Helper()
-	c, err := net.Dial("tcp", to)
+	return r.dialWith(net.Dialer{}, to, text)
+}
+
+func (r *rig) dialWith(d net.Dialer, to, text string) net.Conn {
+	r.t.Helper()
+	c, err := d.Dial("tcp", to)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -326,10 +363,10 @@ func (r *recorder) wait(t *testing.T, prefix string) string {
 func (r *rig) waitReady(runner *Runner, under uint64, n int) {
 	r.t.Helper()
 	until(r.t, "the sessions did not become ready", func() bool {
-		runner.mail.mu.Lock()
-		defer runner.mail.mu.Unlock()
+		runner.one().mail.mu.Lock()
+		defer runner.one().mail.mu.Unlock()
 		waiting := 0
-		for _, s := range runner.mail.ready {
+		for _, s := range runner.one().mail.ready {
 			if s.id != under { // the one that is under way may be ready again
 				waiting++
 			}
@@ -353,3 +390,6 @@ func until(t *testing.T, otherwise string, is func() bool) {
 		}
 	}
 }
+
+// one gives a plugin's only worker.
+func (r *Runner) one() *worker { return r.all()[0] }

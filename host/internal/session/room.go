@@ -33,6 +33,7 @@ type Metrics interface {
 	Faulted(plugin, kind string)
 	Refused(plugin, code string)
 	Custom(plugin, name string, delta uint64)
+	Limited(plugin, limit string) // one of its sessions would have held more than it may
 }
 
 // Options are what the room needs of others.
@@ -46,25 +47,28 @@ type Options struct {
 	// that asked for authority ("host:port", may be empty) on a listener.
 	Endpoints func(p *point.Point, authority, listener string, to *abi.Endpoints)
 	Now       func() time.Time // nil: time.Now
+	RollBack  func(r *Runner)  // a plugin's new generation has failed: call r.RollBack, which is called if this is nil
 }
 
 // Room holds the runners of all plugins and the points that they serve. It is safe
 // for concurrent use. Close ends it.
 type Room struct {
-	options Options
-	log     *slog.Logger
-	metrics Metrics
-	version string
-	now     func() time.Time
-	started time.Time
-	nextID  atomic.Uint64
-	runners atomic.Pointer[[]*Runner] // sorted by name
-	points  atomic.Pointer[map[string]*point.Point]
-	sources sources
-	readers sync.WaitGroup
-	closing atomic.Bool
-	limits  limits                                 // set before the first session
-	join    func(netio.GroupOptions) (flow, error) // likewise
+	options    Options
+	log        *slog.Logger
+	metrics    Metrics
+	version    string
+	now        func() time.Time
+	started    time.Time
+	nextID     atomic.Uint64
+	runners    atomic.Pointer[[]*Runner] // sorted by name
+	points     atomic.Pointer[map[string]*point.Point]
+	sources    sources
+	readers    sync.WaitGroup
+	closing    atomic.Bool
+	switching  sync.Mutex                             // held while generations are put in force or taken away
+	limits     limits                                 // set before the first session
+	join       func(netio.GroupOptions) (flow, error) // likewise
+	spareAfter time.Duration                          // likewise
 }
 
 // New makes an empty room.
@@ -72,7 +76,7 @@ func New(o Options) *Room {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	room := &Room{options: o, log: o.Log, metrics: o.Metrics, version: o.Version, now: o.Now, started: booted(o.Now()), limits: usualLimits, join: joinFlow}
+	room := &Room{options: o, log: o.Log, metrics: o.Metrics, version: o.Version, now: o.Now, started: booted(o.Now()), limits: usualLimits, join: joinFlow, spareAfter: spareAfter}
 	room.runners.Store(&[]*Runner{})
 	room.points.Store(&map[string]*point.Point{})
 	room.sources.wait = map[string]time.Duration{}
@@ -115,6 +119,10 @@ type PluginOptions struct {
 	Name   string
 	Grant  Grant
 	Config []byte // JSON
+	// Instances is how many events of different sessions the plugin may handle at once; 0: 1.
+	Instances int
+	// Drain is how long sessions may stay with an older generation; 0: they end at once.
+	Drain time.Duration
 }
 
 // Add makes a runner for a plugin; it is disabled until Enable. It fails when the
@@ -123,15 +131,17 @@ func (room *Room) Add(o PluginOptions) (*Runner, error) {
 	if room.Runner(o.Name) != nil {
 		return nil, fmt.Errorf("plugin %q is there already", o.Name)
 	}
-	r := &Runner{name: o.Name, room: room, config: o.Config,
-		log: room.log.With("plugin", o.Name), mail: mailbox{wake: make(chan struct{}, 1)},
-		done: make(chan struct{}), owned: owned{sessions: map[uint64]*Session{}, entropy: newEntropy()}}
+	r := &Runner{name: o.Name, room: room, crew: crew{config: o.Config}, log: room.log.With("plugin", o.Name)}
 	r.setState(Disabled, "")
 	r.SetGrant(o.Grant)
 	all := append(slices.Clone(room.Runners()), r)
 	slices.SortFunc(all, func(a, b *Runner) int { return strings.Compare(a.name, b.name) })
 	room.runners.Store(&all)
-	go r.loop()
+	r.SetDrain(o.Drain)
+	for range max(o.Instances, 1) {
+		r.workers = append(r.workers, newWorker(r))
+		r.taking++
+	}
 	return r, nil
 }
 
@@ -144,7 +154,7 @@ func newEntropy() *mrand.ChaCha8 {
 // formatter gives the running plugin that consumes a format.
 func (room *Room) formatter(format string) *Runner {
 	for _, r := range room.Runners() {
-		if g := r.Generation(); g != nil && r.State().Phase == Running && slices.Contains(g.Manifest().Consumes, format) {
+		if g := r.Generation(); g != nil && r.State().Works() && slices.Contains(g.Manifest().Consumes, format) {
 			return r
 		}
 	}
@@ -155,7 +165,7 @@ func (room *Room) formatter(format string) *Runner {
 // hook that points are made with.
 func (room *Room) Ready(p *point.Point, from *point.Rendition) {
 	for _, r := range room.Runners() {
-		if r.State().Phase == Running {
+		if r.State().Works() {
 			r.packageFrom(p, from)
 		}
 	}
@@ -196,84 +206,63 @@ func (r *Runner) SetGrant(g Grant) { r.grant.Store(&g) }
 // closes; on an error it stays the caller's. A running plugin keeps its sessions: the
 // new generation is started aside and swapped in.
 func (r *Runner) Enable(g plugin.Generation) error {
+	return r.Replace(g, *r.grant.Load(), r.settings(), func() error { return nil })
+}
+
+// Replace is Enable with what the plugin may do and is told, JSON, from then on. then is
+// called between the last event of the old and the first of the new; if it fails nothing
+// changes.
+func (r *Runner) Replace(g plugin.Generation, grant Grant, config []byte, then func() error) error {
+	return r.replace(then, func() (*Candidate, error) { return r.Prepare(g, grant, config) })
+}
+
+// ReplaceUnseen is Replace for a generation that need not have answered anything.
+func (r *Runner) ReplaceUnseen(g plugin.Generation, grant Grant, config []byte, then func() error) error {
+	return r.replace(then, func() (*Candidate, error) { return r.PrepareUnseen(g, grant, config) })
+}
+
+func (r *Runner) replace(then func() error, prepare func() (*Candidate, error)) error {
 	old := r.Generation()
 	if old == nil {
 		r.setState(Starting, "")
 	}
-	inst, fault := r.openInstance(g, r.config)
-	if fault != nil {
-		r.noteStart(fault)
+	c, err := prepare()
+	if err != nil {
 		if old == nil {
-			r.setState(Failed, fault.Error())
+			r.setState(Failed, err.Error())
 		}
-		return fault
+		return err
 	}
-	var refused error
-	ok := r.do(func() { refused = r.swap(g, inst) })
-	if !ok {
-		refused = fmt.Errorf("plugin %q: server is closing", r.name)
+	if _, err := r.room.Switch([]*Candidate{c}, then); err != nil {
+		c.closeInstances()
+		if old == nil {
+			r.setState(Failed, err.Error())
+		}
+		return err
 	}
-	if refused != nil {
-		inst.Close()
-		return refused
-	}
-	r.log.Info("plugin runs", "version", g.Manifest().Version, "generation", g.Number())
-	r.room.packageAll(r)
 	r.room.StartSources()
 	return nil
 }
 
-// swap puts the new generation in force: the next event of every session goes to it,
-// with the state that the host holds. Runner.
-func (r *Runner) swap(g plugin.Generation, inst plugin.Instance) error {
-	if err := r.accepts(g); err != nil {
-		return err
-	}
-	r.install(g, inst)
-	return nil
-}
-
-// accepts is an error if a session holds state that g does not read. Runner.
-func (r *Runner) accepts(g plugin.Generation) error {
-	now := g.Manifest().State
-	for _, s := range r.sessions {
-		if was := s.schema; len(s.blob) > 0 && was != now.Schema && !slices.Contains(now.Accepts, was) {
-			return fmt.Errorf("plugin %q: the new version reads state %q, sessions hold %q; let it accept that (state: accepts:), or disable and enable the plugin to end its sessions",
-				r.name, now.Schema, was)
-		}
-	}
-	return nil
-}
-
-// install is the part of swap that cannot fail. Runner.
-func (r *Runner) install(g plugin.Generation, inst plugin.Instance) {
-	old := r.Generation()
-	r.dropInstance()
-	r.inst = inst
-	r.retry = backoff{}
-	if n := inst.Inbox(); len(r.scratch.frame) < n {
-		r.scratch.frame = make([]byte, n)
-	}
-	r.gen.Store(&g)
-	r.setState(Running, "")
-	r.awaken()
-	if old != nil {
-		old.Close()
-	}
+// settings gives the configuration, JSON, that instances are told from now on.
+func (r *Runner) settings() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.config
 }
 
 // stopAll tells sessions that they must end, and has the plugin answer, so that peers
-// get the end that their protocol has. Runner.
-func (r *Runner) stopAll(why abi.StopReason, text string, which func(*Session) bool) {
-	deadline := r.room.now().Add(stopDeadline)
+// get the end that their protocol has. Worker.
+func (w *worker) stopAll(why abi.StopReason, text string, which func(*Session) bool) {
+	deadline := w.r.room.now().Add(stopDeadline)
 	told := false
-	for _, s := range r.sessions {
+	for _, s := range w.sessions {
 		if which(s) {
 			told = true
-			s.enqueue(&abi.Stop{Reason: why, Deadline: int64(deadline.Sub(r.room.started)), Text: []byte(text)})
+			s.enqueue(&abi.Stop{Reason: why, Deadline: int64(deadline.Sub(w.r.room.started)), Text: []byte(text)})
 		}
 	}
-	for told && r.inst != nil && r.room.now().Before(deadline) && r.dispatch(false) {
+	for told && w.r.room.now().Before(deadline) && w.dispatch(false) { // those of an era that does not start are not ready
 	}
 }
 
@@ -281,25 +270,26 @@ func (r *Runner) stopAll(why abi.StopReason, text string, which func(*Session) b
 // (chosen).
 const stopDeadline = time.Second
 
-// Disable ends the plugin's sessions and frees its instance; reason is shown in
+// Disable ends the plugin's sessions and frees its instances; reason is shown in
 // status. The plugin is draining until its sessions have ended.
 func (r *Runner) Disable(reason string) {
-	r.do(func() {
+	r.together(func(w *worker) {
 		r.setState(Draining, reason)
-		r.stopAll(abi.StopDisabled, "plugin disabled: "+reason, func(*Session) bool { return true })
+		w.stopAll(abi.StopDisabled, "the plugin is "+State{Phase: Disabled, Reason: reason}.Words(), func(*Session) bool { return true })
 	})
-	r.do(func() {
-		if r.State().Phase == Running { // enabled meanwhile
-			return
-		}
-		r.setState(Disabled, reason)
-		r.endAll("plugin_disabled")
-		r.dropInstance()
-		if g := r.Generation(); g != nil {
-			g.Close()
-			r.gen.Store(nil)
-		}
+	r.room.switching.Lock()
+	defer r.room.switching.Unlock()
+	if r.state.Load().Works() { // enabled meanwhile
+		return
+	}
+	r.setState(Disabled, reason)
+	r.each(func(w *worker) {
+		w.endAll("plugin_disabled")
+		w.endEras()
+		w.samples.all = nil // what was answered before says nothing of who enables it
 	})
+	r.endTrial(nil)
+	r.gen.Swap(nil).release()
 }
 
 // SetFailed notes that a plugin could not be loaded.

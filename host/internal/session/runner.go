@@ -1,67 +1,71 @@
 package session
 
 import (
+	"cmp"
 	"log/slog"
-	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/manifest"
 	"github.com/weir-media/weir/host/internal/plugin"
 )
 
-// Runner runs one plugin: its goroutine owns the plugin's sessions and its instance.
-// All methods may be called by any goroutine unless they say "runner".
+// Runner runs one plugin: it is what holds for all of its workers. It is safe for
+// concurrent use; the room closes it.
 type Runner struct {
 	name   string
 	room   *Room
 	grant  atomic.Pointer[Grant]
-	config []byte
 	log    *slog.Logger
-	mail   mailbox
-	done   chan struct{}
-	state  atomic.Pointer[State]
-	gen    atomic.Pointer[plugin.Generation]
+	state  atomic.Pointer[State] // but for stalls
+	stalls stalls
+	gen    atomic.Pointer[build] // in force; nil while the plugin is disabled
 	counts counts
-	open   atomic.Int64 // sessions
-	owned
+	blame  blame
+	bounds queueBounds
+	said   atomic.Pointer[manifest.Manifest] // what the plugin last said of itself; nil: nothing yet
+	open   atomic.Int64                      // sessions
+	bodies atomic.Int64                      // of requests, accepted and not published
+	past
+	crew
 }
 
-// mailbox is what others leave for the loop.
-type mailbox struct {
+// past is what a plugin still has of the generation before.
+type past struct {
+	drain  atomic.Int64           // time.Duration for which sessions may stay with it
+	trial  atomic.Pointer[trial]  // of the generation in force; nil: it has passed
+	rolled atomic.Pointer[string] // what the last roll-back was for; nil since the next change
+}
+
+// crew are a plugin's workers, with what they have in common.
+type crew struct {
 	mu      sync.Mutex
-	ready   []*Session
-	posts   []func()
-	wake    chan struct{} // of capacity 1
-	stopped bool
+	workers []*worker
+	taking  int // the first workers, that take new sessions
+	closed  bool
+	config  []byte          // JSON
+	metrics map[string]bool // names of the plugin's own counters
 }
 
-// owned belongs to the loop alone.
-type owned struct {
-	sessions map[uint64]*Session
-	inst     plugin.Instance
-	timers   timers
-	entropy  *rand.ChaCha8
-	scratch  scratch
-	retry    backoff
-	bodies   int             // of requests, accepted and not published
-	metrics  map[string]bool // names of the plugin's own counters
+// build is a generation with the count of those that need it: the last one that lets go
+// of it closes it.
+type build struct {
+	plugin.Generation
+	users atomic.Int64
+	tally tally
 }
 
-// scratch is reused from frame to frame.
-type scratch struct {
-	frame    []byte
-	w        abi.Writer
-	reader   abi.Reader
-	batch    []*Session
-	taken    []*Session
-	state    abi.State
-	verdict  verdicts
-	slices   [][]byte
-	datagram []byte // SEND's
-	b        batch
-	rec      records
+func (b *build) hold() *build { b.users.Add(1); return b }
+
+// release may be called for none.
+func (b *build) release() {
+	if b != nil && b.users.Add(-1) == 0 {
+		b.Close()
+	}
 }
 
 // counts are a plugin's totals, read by status.
@@ -69,14 +73,6 @@ type counts struct {
 	calls, events, faults, refused, slow atomic.Uint64
 	callNanos                            atomic.Int64
 	lastFault                            atomic.Pointer[FaultReport]
-}
-
-// FaultReport is a fault as status shows it.
-type FaultReport struct {
-	At      time.Time
-	Session uint64
-	Peer    string
-	Fault   *plugin.Fault
 }
 
 // Phase is what a plugin is doing.
@@ -88,7 +84,7 @@ const (
 	Starting    Phase = "starting"
 	Running     Phase = "running"
 	Failed      Phase = "failed"
-	Quarantined Phase = "quarantined" // it ran, and did not start again; it is tried again at State.Until
+	Quarantined Phase = "quarantined" // it ran, and did not start again, or its faults are too many; until State.Until
 	Draining    Phase = "draining"    // its sessions are being told to end
 )
 
@@ -97,150 +93,111 @@ type State struct {
 	Phase  Phase
 	Reason string
 	Until  time.Time // of Quarantined; zero otherwise
+	faulty bool      // Quarantined for its faults: it runs, and takes nobody new
 }
+
+// Words are the phase and the reason, which may begin with the phase itself.
+func (s State) Words() string {
+	if s.Reason == "" || strings.HasPrefix(s.Reason, string(s.Phase)) {
+		return cmp.Or(s.Reason, string(s.Phase))
+	}
+	return string(s.Phase) + ": " + s.Reason
+}
+
+// Works reports whether the plugin has instances: those that it serves are served on,
+// even if it takes nobody new.
+func (s State) Works() bool { return s.Phase == Running || s.faulty }
 
 // Name is the plugin's name in plugins.yaml.
 func (r *Runner) Name() string { return r.name }
 
-// State gives the plugin's phase.
-func (r *Runner) State() State { return *r.state.Load() }
+// State gives the plugin's phase: quarantined while the newest build does not start in one
+// of its workers, which changes nothing of what else it is.
+func (r *Runner) State() State {
+	p := r.state.Load()
+	st := *p
+	if st.faulty && !r.room.now().Before(st.Until) {
+		st = r.letIn(p)
+	}
+	if stall := r.stalls.last.Load(); stall != nil && st.Works() {
+		return *stall
+	}
+	return st
+}
 
 func (r *Runner) setState(p Phase, reason string) { r.state.Store(&State{Phase: p, Reason: reason}) }
 
 // Generation gives the generation in force, nil before the first.
 func (r *Runner) Generation() plugin.Generation {
-	if g := r.gen.Load(); g != nil {
-		return *g
+	if b := r.gen.Load(); b != nil {
+		return b.Generation
 	}
 	return nil
 }
 
-// post runs f on the runner's goroutine, soon. After Close f does not run.
-func (r *Runner) post(f func()) {
-	r.mail.mu.Lock()
-	r.mail.posts = append(r.mail.posts, f)
-	r.mail.mu.Unlock()
-	r.poke()
+// all gives the plugin's workers.
+func (r *Runner) all() []*worker {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.workers)
 }
 
-// do runs f on the runner's goroutine and waits for it; false if the runner ended.
-func (r *Runner) do(f func()) bool {
-	finished := make(chan struct{})
-	r.post(func() { f(); close(finished) })
-	select {
-	case <-finished:
-		return true
-	case <-r.done:
-		return false
+// each runs f on one worker's goroutine after the other, and waits for it.
+func (r *Runner) each(f func(w *worker)) {
+	for _, w := range r.all() {
+		w.do(func() { f(w) })
 	}
 }
 
-func (r *Runner) markReady(s *Session) {
-	if !s.inbox.ready.CompareAndSwap(false, true) {
-		return
-	}
-	r.mail.mu.Lock()
-	r.mail.ready = append(r.mail.ready, s)
-	r.mail.mu.Unlock()
-	r.poke()
-}
-
-func (r *Runner) poke() {
-	select {
-	case r.mail.wake <- struct{}{}:
-	default:
+// together runs f on the goroutines of all workers at once, and waits for all.
+func (r *Runner) together(f func(w *worker)) {
+	all := r.all()
+	for _, w := range all {
+		finished := make(chan struct{})
+		w.post(func() { f(w); close(finished) })
+		defer func() {
+			select {
+			case <-finished:
+			case <-w.done:
+			}
+		}()
 	}
 }
 
-// loop owns the plugin's sessions, instance and timers until Close.
-func (r *Runner) loop() {
-	defer close(r.done)
-	clock := time.NewTimer(time.Hour)
-	defer clock.Stop()
-	for {
-		r.runPosts()
-		if r.isStopped() {
-			r.finish()
-			return
-		}
-		due := r.fire(r.room.now())
-		if r.dispatch(true) {
-			continue
-		}
-		clock.Reset(due)
-		select {
-		case <-r.mail.wake:
-		case <-clock.C:
-		}
-	}
-}
-
-func (r *Runner) isStopped() bool {
-	r.mail.mu.Lock()
-	defer r.mail.mu.Unlock()
-	return r.mail.stopped
-}
-
-func (r *Runner) runPosts() {
-	r.mail.mu.Lock()
-	posts := r.mail.posts
-	r.mail.posts = nil
-	r.mail.mu.Unlock()
-	for _, f := range posts {
-		f()
-	}
-}
-
-// finish ends all sessions when the runner closes. Runner.
-func (r *Runner) finish() {
-	r.endAll("shutdown")
-	r.dropInstance()
-	if g := r.Generation(); g != nil {
-		g.Close()
-	}
-	r.runPosts()
-}
-
-func (r *Runner) endAll(reason string) {
-	for _, s := range r.sessions {
-		r.end(s, reason)
-	}
-}
-
-func (r *Runner) dropInstance() {
-	if r.inst != nil {
-		r.inst.Close()
-		r.inst = nil
-		// The last verdicts are views of the instance's memory.
-		sc := &r.scratch
-		sc.reader, sc.verdict, sc.rec = abi.Reader{}, verdicts{}, records{}
-	}
-}
-
-// Close ends the plugin's sessions and goroutine and waits for it.
+// Close ends the plugin's sessions and goroutines and waits for them.
 func (r *Runner) Close() {
-	r.mail.mu.Lock()
-	r.mail.stopped = true
-	r.mail.mu.Unlock()
-	r.poke()
-	<-r.done
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	for _, w := range r.all() {
+		w.Close()
+	}
+	r.endTrial(nil)
+	r.gen.Swap(nil).release()
 }
 
-// add makes s one of the runner's sessions. It may be called by any goroutine; what
-// is enqueued later is handled later.
-func (r *Runner) add(s *Session) {
-	r.open.Add(1)
-	r.post(func() {
-		switch {
-		case s.inbox.over.Load(): // its first event was handled before this
-		case r.State().Phase != Running:
-			r.end(s, "plugin_"+string(r.State().Phase))
-		default:
-			r.sessions[s.id] = s
-		}
-	})
-}
-
+// newSession makes a session of the worker that has the fewest. It may be called by any
+// goroutine; add follows.
 func (r *Runner) newSession(k kind, name string) *Session {
-	return &Session{id: r.room.nextID.Add(1), r: r, kind: k, name: name, born: r.room.now()}
+	s := &Session{id: r.room.nextID.Add(1), r: r, w: r.pick(), kind: k, name: name, born: r.room.now()}
+	if at, err := netip.ParseAddrPort(name); err == nil {
+		s.network = networkOf(at.Addr())
+	}
+	return s
+}
+
+func (r *Runner) isClosed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
+}
+
+// pick gives the worker with the fewest sessions, with one more from now on.
+func (r *Runner) pick() *worker {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := slices.MinFunc(r.workers[:r.taking], func(a, b *worker) int { return int(a.open.Load() - b.open.Load()) })
+	w.open.Add(1)
+	r.open.Add(1)
+	return w
 }

@@ -24,30 +24,36 @@ const (
 	RoleNone     Role = "none" // a request or connection that has become neither
 )
 
-// maxQueued bounds the events that wait for one session (chosen: a session gets a few
-// a second; input and packets do not count, they are not queued).
-const maxQueued = 64
-
 // Session is what is kept while one peer, source or task talks to weir through one
-// plugin. Only its runner's goroutine touches it, but for the fields of inbox.
+// plugin. Only its worker's goroutine touches it, but for the fields of inbox.
 type Session struct {
-	id     uint64
-	r      *Runner
-	born   time.Time
-	kind   kind
-	name   string // peer's address or what it is, for status
-	on     string // point's name, once known
-	blob   []byte
-	schema string // that blob was written in
-	inbox  inbox
-	conns  []*conn
-	links  links
-	timers map[uint32]uint64 // timer → its number in the runner's heap
-	refuse int               // batches refused in a row
-	solo   bool              // the event under way wants a frame of its own
-	late   bool              // the event under way, or its frame, has run out of time once
+	id   uint64
+	r    *Runner
+	w    *worker
+	era  *era // nil before its first event
+	born time.Time
+	kind kind
+	name string // peer's address or what it is, for status
+	on   string // point's name, once known
+	// network is its peer's, or that of the parent's peer; zero: nobody outside.
+	network network
+	blob    []byte
+	schema  string // that blob was written in
+	inbox   inbox
+	conns   []*conn
+	links   links
+	timers  map[uint32]uint64 // timer → its number in the worker's heap
+	telling
+}
+
+// telling is how far a session is with what it is told.
+type telling struct {
 	cur    current
 	data   abi.Data // reused for each DATA
+	refuse int      // batches refused in a row
+	solo   bool     // the event under way wants a frame of its own
+	late   bool     // the event under way, or its frame, has run out of time once
+	lost   losses   // of the event under way
 }
 
 type kind uint8
@@ -79,9 +85,9 @@ type links struct {
 type inbox struct {
 	mu     sync.Mutex
 	queue  []abi.Event
-	ready  atomic.Bool // it stands in the runner's ready list
+	ready  atomic.Bool // it stands in the worker's ready list
 	over   atomic.Bool // the session has ended
-	frozen bool        // nothing is taken out: it may be on its way to another process; the runner's
+	frozen bool        // nothing is taken out: it may be on its way to another process; the worker's
 	points map[*point.Point]bool
 }
 
@@ -134,22 +140,32 @@ func (s *Session) conn(number uint32) *conn {
 }
 
 // enqueue leaves an event for the session; it may be called by any goroutine. A
-// session whose queue is full is ended.
+// session for which too many wait is ended.
 func (s *Session) enqueue(e abi.Event) {
+	s.inbox.mu.Lock()
 	if s.inbox.over.Load() {
+		s.inbox.mu.Unlock()
 		return
 	}
-	s.inbox.mu.Lock()
-	full := len(s.inbox.queue) >= maxQueued
-	if !full {
+	fits := s.r.admit(len(s.inbox.queue))
+	if fits {
 		s.inbox.queue = append(s.inbox.queue, e)
 	}
 	s.inbox.mu.Unlock()
-	if full {
-		s.r.post(func() { s.r.end(s, "event_overflow") })
+	if !fits {
+		s.r.reach(eventsBound)
+		s.w.post(func() { s.w.end(s, "event_overflow") })
 		return
 	}
-	s.r.markReady(s)
+	s.w.markReady(s)
+}
+
+// dropQueue lets go of the events of a session that is over.
+func (s *Session) dropQueue() {
+	s.inbox.mu.Lock()
+	s.r.bounds.forget(len(s.inbox.queue), 0)
+	s.inbox.queue = nil
+	s.inbox.mu.Unlock()
 }
 
 // hasQueued reports whether an event waits to be handled.
@@ -159,7 +175,7 @@ func (s *Session) hasQueued() bool {
 	return len(s.inbox.queue) > 0
 }
 
-func (s *Session) markReady() { s.r.markReady(s) }
+func (s *Session) markReady() { s.w.markReady(s) }
 
 // Changed notes a change of a watched point.
 func (s *Session) Changed(p *point.Point) {
@@ -167,7 +183,7 @@ func (s *Session) Changed(p *point.Point) {
 		return
 	}
 	s.noteChanged(p)
-	s.r.markReady(s)
+	s.w.markReady(s)
 }
 
 // noteChanged has the next POINT tell of p. It may be called by any goroutine.

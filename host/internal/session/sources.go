@@ -60,7 +60,7 @@ func (room *Room) startSource(p *point.Point) {
 // starter gives the running plugin that starts sources with this URL scheme.
 func (room *Room) starter(scheme string) *Runner {
 	for _, r := range room.Runners() {
-		if g := r.Generation(); g != nil && r.State().Phase == Running && slices.Contains(g.Manifest().Sources, scheme) {
+		if g := r.Generation(); g != nil && r.State().Works() && slices.Contains(g.Manifest().Sources, scheme) {
 			return r
 		}
 	}
@@ -85,7 +85,11 @@ func (room *Room) sourceEnded(name, reason, text string) {
 	s.timers[name] = time.AfterFunc(wait, func() { room.startSource(p) })
 	s.mu.Unlock()
 	p.Fail(text)
-	room.log.Warn("source ended; it is started again", "point", name, "reason", reason, "why", text, "in", wait)
+	about := []any{"point", name, "reason", reason, "in", wait}
+	if text != reason {
+		about = append(about, "why", text)
+	}
+	room.log.Warn("source ended; it is started again", about...)
 }
 
 // succeeded notes that a point's source has come up, so that its next failure waits

@@ -18,7 +18,9 @@ type Status struct {
 	Point     string
 	Rendition string
 	From      string         // of a packager: the rendition that it reads
+	Schema    string         // of the state that the host holds for it; empty: it holds none
 	Parent    uint64         // of a format session: the one that it parses for
+	Worker    int            // that the session is at, of its plugin's instances
 	Listener  string         // of a flow of datagrams, which ends with its listener's sockets
 	Local     netip.AddrPort // that such a flow's peer sends to
 	Since     time.Time
@@ -30,16 +32,20 @@ type Status struct {
 	Dropped   uint64 // packets of a viewer, datagrams of a flow
 }
 
-// Sessions lists all sessions by id. It asks each runner, so it may wait for an event
+// Sessions lists all sessions by id. It asks each worker, so it may wait for an event
 // that is under way.
 func (room *Room) Sessions() []Status {
 	var all []Status
 	for _, r := range room.Runners() {
-		r.do(func() {
-			for _, s := range r.sessions {
-				all = append(all, s.status())
-			}
-		})
+		for i, w := range r.all() {
+			w.do(func() {
+				for _, s := range w.sessions {
+					st := s.status()
+					st.Worker = i
+					all = append(all, st)
+				}
+			})
+		}
 	}
 	slices.SortFunc(all, func(a, b Status) int { return int(a.ID) - int(b.ID) })
 	return all
@@ -47,6 +53,9 @@ func (room *Room) Sessions() []Status {
 
 func (s *Session) status() Status {
 	st := Status{ID: s.id, Plugin: s.r.name, Role: s.role(), Peer: s.name, Point: s.on, Since: s.born}
+	if len(s.blob) > 0 {
+		st.Schema = s.schema
+	}
 	for _, c := range s.conns {
 		if c.flow != nil {
 			st.Listener, st.Local = c.flow.Listener(), c.flow.Local()
@@ -84,6 +93,14 @@ func (i *inlet) total() uint64 {
 	return i.end()
 }
 
+// Blamed is what a plugin's faults have come to.
+type Blamed struct {
+	LastFault   *FaultReport
+	Quarantines uint64            // for faults
+	Aside       []Aside           // networks that are put aside now, the longest first
+	TurnedAway  map[string]uint64 // sessions that were refused, by reason; the caller's
+}
+
 // PluginStatus is a plugin as the admin room shows it.
 type PluginStatus struct {
 	Name       string
@@ -98,7 +115,12 @@ type PluginStatus struct {
 	Refused    uint64
 	Faults     uint64
 	Busy       time.Duration // time spent in the plugin
-	LastFault  *FaultReport
+	Blamed
+
+	Instances  int               // workers that take new sessions
+	Staying    []Staying         // what is still with older generations
+	RolledBack string            // why the generation before came back; empty: it did not
+	Limited    map[string]uint64 // how often each bound of a session was reached, by its key
 }
 
 // Status gives the plugin as it is now.
@@ -106,10 +128,22 @@ func (r *Runner) Status() PluginStatus {
 	st := PluginStatus{Name: r.name, State: r.State(),
 		Calls: r.counts.calls.Load(), Events: r.counts.events.Load(), Slow: r.counts.slow.Load(),
 		Refused: r.counts.refused.Load(), Faults: r.counts.faults.Load(),
-		Busy: time.Duration(r.counts.callNanos.Load()), LastFault: r.counts.lastFault.Load()}
+		Busy: time.Duration(r.counts.callNanos.Load())}
+	st.Blamed = r.blame.status(r.room.now())
+	st.LastFault = r.counts.lastFault.Load()
+	st.Limited = r.limited()
 	if g := r.Generation(); g != nil {
 		st.Manifest, st.Generation, st.Hash = g.Manifest(), g.Number(), g.Hash()
 	}
-	r.do(func() { st.Sessions = len(r.sessions) })
+	r.each(func(w *worker) {
+		st.Sessions += len(w.sessions)
+		st.Staying = w.staying(st.Staying)
+		if !w.leaving {
+			st.Instances++
+		}
+	})
+	if text := r.rolled.Load(); text != nil {
+		st.RolledBack = *text
+	}
 	return st
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// timers is a runner's heap of things to do later. The zero value is empty.
+// timers is a worker's heap of things to do later. The zero value is empty.
 type timers struct {
 	heap timerHeap
 	next uint64
@@ -57,24 +57,24 @@ func (t *timers) cancel(id uint64) {
 	heap.Init(&t.heap)
 }
 
-// maxSleep bounds how long a runner with nothing to do sleeps (chosen; nothing
+// maxSleep bounds how long a worker with nothing to do sleeps (chosen; nothing
 // depends on it).
 const maxSleep = time.Hour
 
-// fire runs what is due and gives the time to the next. Runner.
-func (r *Runner) fire(now time.Time) time.Duration {
-	for len(r.timers.heap) > 0 {
-		t := r.timers.heap[0]
-		f := r.timers.live[t.id]
+// fire runs what is due and gives the time to the next. Worker.
+func (w *worker) fire(now time.Time) time.Duration {
+	for len(w.timers.heap) > 0 {
+		t := w.timers.heap[0]
+		f := w.timers.live[t.id]
 		if f == nil {
-			heap.Pop(&r.timers.heap)
+			heap.Pop(&w.timers.heap)
 			continue
 		}
 		if wait := t.when.Sub(now); wait > 0 {
 			return min(wait, maxSleep)
 		}
-		heap.Pop(&r.timers.heap)
-		delete(r.timers.live, t.id)
+		heap.Pop(&w.timers.heap)
+		delete(w.timers.live, t.id)
 		f()
 	}
 	return maxSleep

@@ -11,7 +11,7 @@ import (
 func TestTimersModel(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	start := time.Unix(1000, 0)
-	r := &Runner{}
+	r := &worker{}
 	type entry struct {
 		id   uint64
 		when time.Time
@@ -63,7 +63,7 @@ func TestTimersModel(t *testing.T) {
 
 // TestTimersInOrder: what is due together runs by its time.
 func TestTimersInOrder(t *testing.T) {
-	r := &Runner{}
+	r := &worker{}
 	now := time.Unix(1000, 0)
 	var got []int
 	for _, i := range []int{3, 1, 2, 0} {

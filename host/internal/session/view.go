@@ -35,6 +35,13 @@ func (v *view) write(b []byte) {
 	}
 }
 
+// quiet sends no more packets: what is written next is the last that the viewer gets.
+func (v *view) quiet() {
+	if h := v.handle(); h != nil {
+		h.Hold()
+	}
+}
+
 func (v *view) resume() {
 	if h := v.handle(); h != nil {
 		v.setHeld(false)
@@ -116,6 +123,9 @@ func (v *view) Held(why deliver.Reason) {
 
 // Detached notes that the viewer has left the pool.
 func (v *view) Detached(st deliver.Stats, why deliver.Reason) {
+	if why == deliver.WriteOverflow {
+		v.s.r.reach(writesBound)
+	}
 	v.mu.Lock()
 	v.left, v.final = true, st
 	v.rendition.Point().Leave()
@@ -142,7 +152,7 @@ func (b *batch) commitAttach(raw abi.Raw) {
 	c, head := s.hijacked()
 	if c == nil {
 		b.joined.Point().Leave()
-		s.r.end(s, "peer_closed")
+		s.w.end(s, "peer_closed")
 		return
 	}
 	s.links.view = v
@@ -155,11 +165,13 @@ func (b *batch) commitAttach(raw abi.Raw) {
 		head = append(head, h.Bytes...)
 	}
 	s.enqueue(attached(cursor))
-	if err := v.attach(c, head, attachment(a, b.joined, cursor)); err != nil {
+	spec := attachment(a, b.joined, cursor)
+	spec.Pending = int(s.limits().Writes)
+	if err := v.attach(c, head, spec); err != nil {
 		s.r.log.Info("viewer not attached", "session", s.id, "peer", s.name, "error", err)
 		b.joined.Point().Leave()
 		s.links.view = nil
-		s.r.end(s, "peer_closed")
+		s.w.end(s, "peer_closed")
 		return
 	}
 	s.r.room.event("attach", s.r.name, s, b.joined.Name())

@@ -1,7 +1,9 @@
 package wasm
 
 import (
+	"bytes"
 	"slices"
+	"testing"
 
 	"github.com/weir-media/weir/abi/v1"
 )
@@ -15,6 +17,7 @@ const (
 	sigLog           // (i32, i32, i32)
 	sigPair          // (i32, i32) -> i32
 	sigExit          // (i32)
+	sigFour          // (i32, i32, i32, i32) -> i32
 )
 
 var signatureBytes = [][]byte{
@@ -25,6 +28,7 @@ var signatureBytes = [][]byte{
 	sigLog:    {0x60, 3, 0x7f, 0x7f, 0x7f, 0},
 	sigPair:   {0x60, 2, 0x7f, 0x7f, 1, 0x7f},
 	sigExit:   {0x60, 1, 0x7f, 0},
+	sigFour:   {0x60, 4, 0x7f, 0x7f, 0x7f, 0x7f, 1, 0x7f},
 }
 
 // Places of the boxes in the hand-made modules.
@@ -48,15 +52,17 @@ type testFunc struct {
 
 // testModule is a module under construction. Function indices count imports first.
 type testModule struct {
-	imports []testImport
-	funcs   []testFunc
-	memory  []byte // limits
-	table   []byte // type and limits; nil: none
-	start   int    // function index, 0: none
-	hide    string // an export to leave out
-	rename  map[string]string
-	extra   []byte // sections behind the code
-	bare    bool   // no manifest
+	imports  []testImport
+	funcs    []testFunc
+	memory   []byte // limits
+	table    []byte // type and limits; nil: none
+	start    int    // function index, 0: none
+	hide     string // an export to leave out
+	rename   map[string]string
+	extra    []byte // sections behind the code
+	elements []byte // of the section; nil: none
+	counted  byte   // data segments, for memory.init; 0: no section says how many
+	bare     bool   // no manifest
 }
 
 // plugin makes a well-formed plugin whose weir_call has that body; its functions follow the imports in the order marker, buf, call, then more.
@@ -113,6 +119,12 @@ func (m *testModule) bytes() []byte {
 	if m.start != 0 {
 		out = appendSection(out, secStart, appendU32(nil, uint32(m.start)))
 	}
+	if m.elements != nil {
+		out = appendSection(out, secElement, m.elements)
+	}
+	if m.counted > 0 {
+		out = appendSection(out, secDataCount, []byte{m.counted})
+	}
 	out = append(appendSection(out, secCode, vector(codes)), m.extra...)
 	if m.bare {
 		return out
@@ -144,19 +156,8 @@ func vector(all [][]byte) []byte {
 
 func name(s string) []byte { return append(appendU32(nil, uint32(len(s))), s...) }
 
-func i32Const(v int32) []byte { return appendSigned([]byte{0x41}, int64(v)) }
-func i64Const(v int64) []byte { return appendSigned([]byte{0x42}, v) }
-
-func appendSigned(b []byte, v int64) []byte {
-	for {
-		c := byte(v & 0x7f)
-		v >>= 7
-		if v == 0 && c&0x40 == 0 || v == -1 && c&0x40 != 0 {
-			return append(b, c)
-		}
-		b = append(b, c|0x80)
-	}
-}
+func i32Const(v int32) []byte { return appendSLEB([]byte{0x41}, int64(v)) }
+func i64Const(v int64) []byte { return appendSLEB([]byte{0x42}, v) }
 
 // call is a call of the function with that index.
 func callOf(index byte) []byte { return []byte{opCall, index} }
@@ -184,4 +185,19 @@ func fib(self byte) testFunc {
 		body = append(body, callOf(self)...)
 	}
 	return testFunc{sig: sigCall, body: append(body, 0x6a, 0x0b)}
+}
+
+// wideType is a type of so many parameters and results.
+func wideType(params, results int, of byte) []byte {
+	b := append(appendU32([]byte{0x60}, uint32(params)), bytes.Repeat([]byte{of}, params)...)
+	return append(appendU32(b, uint32(results)), bytes.Repeat([]byte{of}, results)...)
+}
+
+// withTypes adds to the types of the hand-made modules.
+func withTypes(t *testing.T, more ...[]byte) (first byte) {
+	t.Helper()
+	old := signatureBytes
+	signatureBytes = append(slices.Clone(signatureBytes), more...)
+	t.Cleanup(func() { signatureBytes = old })
+	return byte(len(old))
 }

@@ -2,20 +2,22 @@ package wasm
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/tetratelabs/wazero/sys"
 
-	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/plugin"
 )
 
 // maxCodeText is how much of the text that follows an error code is read, in bytes; chosen.
 const maxCodeText = 512
+
+// maxStackText is how much of a guest's stack a Fault keeps, in bytes; chosen: wazero gives 30 frames, of which each has a name of the guest's.
+const maxStackText = 16 << 10
 
 // stackMark is where wazero's error text passes from the cause to the guest's stack.
 const stackMark = "\nwasm stack trace:\n"
@@ -26,11 +28,13 @@ func (i *instance) explain(err error, during string) *plugin.Fault {
 	f := i.of.fault(plugin.Trap, during, nil)
 	f.Log = g.log.tail()
 	cause, stack, _ := strings.Cut(err.Error(), stackMark)
-	f.Stack = strings.ReplaceAll(stack, "\t", "")
+	cause, f.Stack = printable(cause, maxCodeText, false), printable(ownFrames(stack), maxStackText, true)
 	var exit *sys.ExitError
 	switch isExit := errors.As(err, &exit); {
-	case errors.Is(err, context.DeadlineExceeded) && g.watch.over:
-		f.Kind, f.Cause = plugin.Deadline, fmt.Errorf("ran longer than %v", g.watch.limit)
+	case errors.Is(err, errOvertime):
+		f.Kind, f.Cause = plugin.Deadline, fmt.Errorf("ran longer than %v", g.tank.limit)
+	case errors.Is(err, errStack):
+		f.Cause = errStack
 	case g.exited:
 		f.Kind, f.Cause = plugin.Exit, fmt.Errorf("exited with code %d", g.exitNum)
 	case isExit: // the host itself closed the module
@@ -45,7 +49,35 @@ func (i *instance) explain(err error, during string) *plugin.Fault {
 	return f
 }
 
-// text is what the guest said about its error code: UTF-8 up to the first zero byte of the outbox.
+// ownFrames leaves out the frames of a stack that the meter has put there.
+func ownFrames(stack string) string {
+	var b strings.Builder
+	for line := range strings.Lines(stack) {
+		if !strings.HasPrefix(strings.TrimSpace(line), meterModule+".") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// printable gives at most so many bytes of a text that the guest had its hands on, as UTF-8 and without what moves the operator's cursor. Tabs
+// vanish; line ends do too unless they may stay.
+func printable(text string, most int, lines bool) string {
+	text = strings.ToValidUTF8(text[:min(len(text), most)], "")
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '\t':
+			return -1
+		case c == '\n' && lines:
+			return c
+		case !unicode.IsPrint(c):
+			return ' '
+		}
+		return c
+	}, text)
+}
+
+// text is what the guest said about its error code: UTF-8 up to the first zero byte of the outbox, without control characters.
 func (i *instance) text() string {
 	b, _ := i.memory.Read(i.out.ptr, min(i.out.size, maxCodeText))
 	if end := bytes.IndexByte(b, 0); end >= 0 {
@@ -54,27 +86,5 @@ func (i *instance) text() string {
 	if !utf8.Valid(b) {
 		return ""
 	}
-	return string(b)
-}
-
-// during names the frame by its first event that is not a held state.
-func during(frame []byte) string {
-	var records abi.Reader
-	if records.Reset(frame) != nil {
-		return "malformed frame"
-	}
-	for {
-		raw, ok, err := records.Next()
-		if !ok || err != nil {
-			return "empty frame"
-		}
-		if raw.Op == abi.OpState {
-			continue
-		}
-		name := raw.Op.String()
-		if n := records.Len(); n > 0 {
-			name = fmt.Sprintf("%s and %d more records", name, n)
-		}
-		return name
-	}
+	return printable(string(b), maxCodeText, false)
 }

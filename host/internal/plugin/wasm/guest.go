@@ -16,9 +16,9 @@ import (
 var errLogSpan = errors.New("log: bytes outside the guest's memory")
 
 // guest is what the host's functions know of the instance that calls them. It is the context of each of the instance's calls, so that finding it
-// costs nothing, and its Done channel, closed at most once in the instance's life, is how wazero learns of the deadline.
+// costs nothing.
 type guest struct {
-	watch   watch
+	tank    tank
 	records abi.Reader
 	head    abi.Head // of the current frame's first event
 	seeded  bool     // rng was seeded from head
@@ -39,21 +39,14 @@ func guestOf(ctx context.Context) *guest {
 	return g
 }
 
-// Deadline implements context.Context. There is none: how long the guest may run is not counted on the wall clock.
+// Deadline implements context.Context. There is none: the guest's time is the tank's matter.
 func (g *guest) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // Done implements context.Context.
-func (g *guest) Done() <-chan struct{} { return g.watch.done }
+func (g *guest) Done() <-chan struct{} { return nil }
 
 // Err implements context.Context.
-func (g *guest) Err() error {
-	select {
-	case <-g.watch.done:
-		return context.DeadlineExceeded
-	default:
-		return nil
-	}
-}
+func (g *guest) Err() error { return nil }
 
 // Value implements context.Context.
 func (g *guest) Value(key any) any {

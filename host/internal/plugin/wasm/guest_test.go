@@ -57,8 +57,8 @@ func TestHeldStateIsNotTheEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	i.guest.enter(w.Bytes())
-	if i.guest.head != testHead || during(w.Bytes()) != "TIMER" {
-		t.Errorf("head %+v during %s", i.guest.head, during(w.Bytes()))
+	if i.guest.head != testHead || plugin.During(w.Bytes()) != "TIMER" {
+		t.Errorf("head %+v during %s", i.guest.head, plugin.During(w.Bytes()))
 	}
 }
 

@@ -16,20 +16,25 @@ import (
 
 // guestModule builds the Go guest of testdata once a test run.
 var guestModule = sync.OnceValues(func() ([]byte, error) {
+	b, err := buildGo("./testdata/guest")
+	return WithManifest(b, []byte(testManifest)), err
+})
+
+// buildGo builds a Go package as a reactor.
+func buildGo(folder string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "weir-guest-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	out := filepath.Join(dir, "guest.wasm")
-	build := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, "./testdata/guest")
+	build := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-w", "-o", out, folder)
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=")
 	if text, failed := build.CombinedOutput(); failed != nil {
 		return nil, errors.Join(failed, errors.New(string(text)))
 	}
-	b, err := os.ReadFile(out)
-	return WithManifest(b, []byte(testManifest)), err
-})
+	return os.ReadFile(out)
+}
 
 // cacheFolder is shared by all tests, so that the Go guest is compiled once.
 var cacheFolder string

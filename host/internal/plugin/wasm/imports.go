@@ -124,7 +124,11 @@ func provide(ctx context.Context, r wazero.Runtime) error {
 		b := r.NewHostModuleBuilder(module)
 		for _, f := range funcs {
 			call := f.call
-			fn := api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) { call(guestOf(ctx), mod, stack) })
+			fn := api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
+				g := guestOf(ctx)
+				g.tank.hostCall()
+				call(g, mod, stack)
+			})
 			b = b.NewFunctionBuilder().WithGoModuleFunction(fn, valueTypeList(f.params), valueTypeList(f.results)).Export(f.name)
 		}
 		if _, err := b.Instantiate(ctx); err != nil {

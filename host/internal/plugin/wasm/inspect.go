@@ -18,6 +18,7 @@ type Report struct {
 
 	memories  int
 	manifests int
+	marked    bool // it exports a marker, be it that of version 0
 	tables    []limits
 }
 
@@ -114,7 +115,7 @@ var valueTypes = map[byte]string{0x7f: "i32", 0x7e: "i64", 0x7d: "f32", 0x7c: "f
 func (t *types) readTypes(r *reader) {
 	for range r.count() {
 		if r.byte() != 0x60 {
-			r.fail("a type is not a function's")
+			r.foreign("a type that is not a function's")
 			return
 		}
 		params := r.valueTypes()
@@ -132,7 +133,7 @@ func (r *reader) valueTypes() []string {
 	for range r.count() {
 		name, ok := valueTypes[r.byte()]
 		if !ok {
-			r.fail("a value type is unknown")
+			r.foreign("a value type")
 			return nil
 		}
 		all = append(all, name)
@@ -153,14 +154,14 @@ func (r *reader) limits() limits {
 			r.fail("a maximum is less than its minimum")
 		}
 	default:
-		r.fail("limits with flag %d are not part of WebAssembly 2", flag)
+		r.foreign("limits' flag %d", flag)
 	}
 	return l
 }
 
 func (r *reader) table() limits {
 	if t := r.byte(); t != 0x70 && t != 0x6f {
-		r.fail("a table's type is not a reference type of WebAssembly 2")
+		r.foreign("a table's type")
 	}
 	return r.limits()
 }
@@ -185,7 +186,7 @@ func (report *Report) readImports(r *reader, t *types) {
 		case 3:
 			_, _ = r.byte(), r.byte() // value type, mutability
 		default:
-			r.fail("an import's kind %d is not part of WebAssembly 2", kind)
+			r.foreign("an import's kind %d", kind)
 		}
 		if r.err != nil {
 			return
@@ -201,7 +202,7 @@ func (report *Report) readExports(r *reader, t *types) {
 		s := Symbol{Name: r.text()}
 		kind, index := r.byte(), r.u32()
 		if int(kind) >= len(kinds) {
-			r.fail("an export's kind %d is not part of WebAssembly 2", kind)
+			r.foreign("an export's kind %d", kind)
 		}
 		if r.err != nil {
 			return

@@ -1,11 +1,11 @@
 package wasm
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -35,6 +35,9 @@ type instance struct {
 	closed bool
 }
 
+// errNoStack means that nothing would bound a guest's recursion (stackOf).
+var errNoStack = errors.New("the machine stack of this version of wazero is not found; build weir with the version that go.mod names")
+
 var errDead = errors.New("instance is closed or was lost by an earlier fault")
 
 // New starts an instance: its start function and _initialize run, and it says where its boxes are, all within Limits.Open.
@@ -43,12 +46,13 @@ func (g *generation) New() (plugin.Instance, *plugin.Fault) {
 		return nil, g.fault(plugin.Start, "instantiate", errors.New("generation is closed"))
 	}
 	i := &instance{of: g, guest: &guest{}}
-	i.guest.watch.init()
-	i.guest.memory.limit = g.limits.Memory
+	i.guest.memory.limit, i.guest.memory.tank = g.limits.Memory, &i.guest.tank
 	// Before the first event an instance's random numbers are its own, which makes Go's map ranges differ from instance to instance, as the
 	// amnesia test wants them (abi.md, "State").
 	_, _ = rand.Read(i.guest.head.Entropy[:]) // never fails
-	during, err := i.start()
+	i.guest.tank.fill(g.limits.Open)
+	during, err := i.boot()
+	i.guest.tank.end()
 	if err == nil {
 		g.gate.write(&i.guest.log)
 		return i, nil
@@ -63,18 +67,14 @@ func (g *generation) fault(kind plugin.Kind, during string, cause error) *plugin
 	return &plugin.Fault{Plugin: g.name, Generation: g.number, Kind: kind, During: during, Cause: cause}
 }
 
-// start says what it was at when it failed.
-func (i *instance) start() (during string, err error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	i.guest.watch.begin(i.of.limits.Open)
-	during, err = i.boot()
-	if i.guest.watch.end() {
-		err = errors.Join(context.DeadlineExceeded, err)
-	}
-	return during, err
+// faultAt is fault for a frame.
+func (g *generation) faultAt(kind plugin.Kind, frame []byte, cause error) *plugin.Fault {
+	f := g.fault(kind, plugin.During(frame), cause)
+	f.Frame = bytes.Clone(frame)
+	return f
 }
 
+// boot says what it was at when it failed.
 func (i *instance) boot() (during string, err error) {
 	ctx := experimental.WithMemoryAllocator(i.guest, &i.guest.memory)
 	// wazero would call _start, and not _initialize (abi.md, "Traps met"); here neither.
@@ -83,12 +83,17 @@ func (i *instance) boot() (during string, err error) {
 		return "instantiate", err
 	}
 	i.memory = i.module.Memory()
+	if f := i.module.ExportedFunction(startName); f != nil {
+		if _, err = i.ask(f); err != nil {
+			return "start function", err
+		}
+	}
 	if f := i.module.ExportedFunction(abi.InitializeExport); f != nil {
-		if _, err = f.Call(i.guest); err != nil {
+		if _, err = i.ask(f); err != nil {
 			return abi.InitializeExport, err
 		}
 	}
-	minor, err := i.module.ExportedFunction(abi.MarkerExport).Call(i.guest)
+	minor, err := i.ask(i.module.ExportedFunction(abi.MarkerExport))
 	if err == nil && int32(minor[0]) < 0 {
 		err = fmt.Errorf("answers minor version %d", int32(minor[0]))
 	}
@@ -104,13 +109,36 @@ func (i *instance) boot() (during string, err error) {
 	if uint64(i.in.ptr) < uint64(i.out.ptr)+uint64(i.out.size) && uint64(i.out.ptr) < uint64(i.in.ptr)+uint64(i.in.size) {
 		return abi.BufferExport, errors.New("inbox and outbox overlap")
 	}
-	i.call = i.module.ExportedFunction(abi.CallExport)
+	i.findCall()
 	return "", nil
+}
+
+func (i *instance) findCall() {
+	i.call = i.module.ExportedFunction(abi.CallExport)
+	i.guest.tank.stack = stackOf(i.call)
+}
+
+// keptStack is how large a machine stack may stay for an instance's life, in bytes, beside its memory; chosen: wazero begins with 10 KiB.
+const keptStack = 512 << 10
+
+// shrink lets go of a machine stack that a deep recursion has grown.
+func (i *instance) shrink() {
+	if stack := i.guest.tank.stack; stack.IsValid() && stack.Len() > keptStack {
+		i.findCall()
+	}
+}
+
+// ask calls a function of the guest before its first event.
+func (i *instance) ask(f api.Function, arguments ...uint64) ([]uint64, error) {
+	if i.guest.tank.stack = stackOf(f); !i.guest.tank.stack.IsValid() {
+		return nil, errNoStack
+	}
+	return f.Call(i.guest, arguments...)
 }
 
 // box asks for the place of a box and checks that it lies in memory.
 func (i *instance) box(kind uint64, atLeast uint32) (box, error) {
-	result, err := i.module.ExportedFunction(abi.BufferExport).Call(i.guest, kind)
+	result, err := i.ask(i.module.ExportedFunction(abi.BufferExport), kind)
 	if err != nil {
 		return box{}, err
 	}
@@ -129,12 +157,12 @@ func (i *instance) Inbox() int { return int(i.in.size) }
 // Call implements plugin.Instance.
 func (i *instance) Call(limit time.Duration, frame []byte) ([]byte, *plugin.Fault) {
 	if i.dead || i.closed {
-		return nil, i.of.fault(plugin.Protocol, during(frame), errDead)
+		return nil, i.of.faultAt(plugin.Protocol, frame, errDead)
 	}
 	// Views are read afresh for each call: they go stale when memory grows (abi.md, "Traps met"). Memory never shrinks, so these are there.
 	inbox, _ := i.memory.Read(i.in.ptr, i.in.size)
 	if len(frame) > len(inbox) {
-		return nil, i.of.fault(plugin.Protocol, during(frame),
+		return nil, i.of.faultAt(plugin.Protocol, frame,
 			&plugin.CodeError{Code: abi.ETOOBIG, Text: fmt.Sprintf("frame of %d bytes; the inbox has %d", len(frame), len(inbox))})
 	}
 	copy(inbox, frame)
@@ -145,19 +173,26 @@ func (i *instance) Call(limit time.Duration, frame []byte) ([]byte, *plugin.Faul
 	g := i.guest
 	g.enter(frame)
 	g.memory.refused = false
-	if err := i.run(limit, len(frame)); err != nil {
+	g.tank.fill(limit)
+	i.stack[0] = uint64(len(frame))
+	err := i.call.CallWithStack(g, i.stack[:])
+	g.tank.end()
+	if err != nil {
 		i.dead = true
-		return nil, i.explain(err, during(frame))
+		f := i.explain(err, plugin.During(frame))
+		f.Frame = bytes.Clone(frame)
+		return nil, f
 	}
+	i.shrink()
 	n := int32(i.stack[0])
 	if n > 0 && uint32(n) > i.out.size {
 		i.dead = true
-		f := i.of.fault(plugin.BadBatch, during(frame), fmt.Errorf("%d bytes of verdicts; the outbox has %d", n, i.out.size))
+		f := i.of.faultAt(plugin.BadBatch, frame, fmt.Errorf("%d bytes of verdicts; the outbox has %d", n, i.out.size))
 		f.Log = g.log.tail()
 		return nil, f
 	}
 	if n < 0 {
-		f := i.of.fault(plugin.Protocol, during(frame), &plugin.CodeError{Code: abi.Code(n), Text: i.text()})
+		f := i.of.faultAt(plugin.Protocol, frame, &plugin.CodeError{Code: abi.Code(n), Text: i.text()})
 		f.Log = g.log.tail()
 		return nil, f
 	}
@@ -166,19 +201,6 @@ func (i *instance) Call(limit time.Duration, frame []byte) ([]byte, *plugin.Faul
 	}
 	verdicts, _ := i.memory.Read(i.out.ptr, uint32(n))
 	return verdicts, nil
-}
-
-// run calls the guest. Its thread is locked because the watch counts that thread's time.
-func (i *instance) run(limit time.Duration, size int) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	i.stack[0] = uint64(size)
-	i.guest.watch.begin(limit)
-	err := i.call.CallWithStack(i.guest, i.stack[:])
-	if i.guest.watch.end() {
-		return errors.Join(context.DeadlineExceeded, err)
-	}
-	return err
 }
 
 // Close implements plugin.Instance.

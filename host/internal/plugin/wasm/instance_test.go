@@ -107,6 +107,26 @@ func TestErrorCode(t *testing.T) {
 	}
 }
 
+// TestGuestsTextIsTamed has guests name a function and give a reason with what moves an operator's cursor, and much of it.
+func TestGuestsTextIsTamed(t *testing.T) {
+	const text = "\x1b[31mred\nline\u009b\u202eback"
+	m := newPlugin(slices.Concat(i32Const(outboxAt), i32Const(4096), i32Const(int32(len(text))), opCopy, i32Const(-8)))
+	m.extra = appendSection(nil, secData, slices.Concat([]byte{1, 0}, i32Const(4096), []byte{opEnd}, name(text)))
+	_, f := instanceOf(t, m, plugin.Limits{}).Call(0, emptyFrame)
+	if f == nil || f.Error() == "" || !strings.HasSuffix(f.Cause.Error(), ":  [31mred line  back") {
+		t.Errorf("%q", f.Cause)
+	}
+	i := instanceOf(t, newPlugin(bodyTrap), plugin.Limits{}).(*instance)
+	frame := "\t" + strings.Repeat(text, 10_000) + "()\n"
+	f = i.explain(fmt.Errorf("wasm error: %s%s%s", text, stackMark, strings.Repeat(frame, 30)), "")
+	if len(f.Stack) > maxStackText || strings.ContainsAny(f.Stack, "\x1b\t\u009b\u202e") || !strings.HasPrefix(f.Stack, " [31mred\nline") {
+		t.Errorf("stack of %d bytes: %q", len(f.Stack), f.Stack[:60])
+	}
+	if f.Cause.Error() != " [31mred line  back" {
+		t.Errorf("%q", f.Cause)
+	}
+}
+
 func TestMemoryGrowthWithinLimit(t *testing.T) {
 	// weir_call grows memory by one page, writes to its last word, and answers the boxes as they were.
 	body := slices.Concat(i32Const(1), []byte{0x40, 0}, i32Const(16), []byte{0x74}, // shl: old size in bytes
@@ -153,7 +173,7 @@ func TestStartFaults(t *testing.T) {
 	}{
 		{"trap in _initialize", newPlugin(bodyZero, trapInit), "_initialize", "trap: unreachable"},
 		{"loop in _initialize", newPlugin(bodyZero, spinInit), "_initialize", "deadline: ran longer than 30ms"},
-		{"loop in the start function", starts, "instantiate", "deadline: ran longer than 30ms"},
+		{"loop in the start function", starts, "start function", "deadline: ran longer than 30ms"},
 		{"small inbox", noInbox, "weir_buf", "inbox: has 196607 bytes; at least 196608"},
 		{"inbox outside", farInbox, "weir_buf", "outside the guest's memory"},
 		{"overlap", overlap, "weir_buf", "inbox and outbox overlap"},

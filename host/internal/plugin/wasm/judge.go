@@ -54,7 +54,7 @@ func (report *Report) judgeExports() error {
 	if _, ok := report.export("_start"); ok {
 		return errors.New("it exports _start, so it is a command and no plugin; build a reactor (Go: -buildmode=c-shared)")
 	}
-	if report.ABI != 0 && report.ABI != abi.Major {
+	if report.marked && report.ABI != abi.Major {
 		return fmt.Errorf("it speaks ABI %d; this host speaks %d", report.ABI, abi.Major)
 	}
 	for _, want := range required {
@@ -128,10 +128,10 @@ func (report *Report) findMarker() {
 			continue
 		}
 		n, err := strconv.Atoi(digits)
-		if err != nil || n <= 0 || strconv.Itoa(n) != digits {
+		if err != nil || n < 0 || strconv.Itoa(n) != digits {
 			continue
 		}
-		if report.ABI = n; n == abi.Major {
+		if report.ABI, report.marked = n, true; n == abi.Major {
 			return
 		}
 	}

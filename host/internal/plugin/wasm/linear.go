@@ -3,9 +3,11 @@ package wasm
 import "github.com/tetratelabs/wazero/experimental"
 
 // linear is one instance's memory. It is wazero's allocator and its only allocation, so that the host knows when it refused to grow it, and so that
-// growing in small steps does not copy all memory each time.
+// growing in small steps does not copy all memory each time. It lies in Go's heap, where GOMEMLIMIT counts it and where a view that outlives the
+// instance is harmless. While it moves the old bytes are there as well, and until the next garbage collection.
 type linear struct {
 	limit   uint64 // bytes
+	tank    *tank  // is asked while memory moves; nil: nobody
 	bytes   []byte
 	refused bool // since the current call began
 }
@@ -24,7 +26,12 @@ func (m *linear) Reallocate(size uint64) []byte {
 	}
 	if size > uint64(cap(m.bytes)) {
 		grown := make([]byte, len(m.bytes), min(m.limit, max(size, 2*uint64(cap(m.bytes)))))
-		copy(grown, m.bytes)
+		for at := 0; at < len(grown); at += pieceBytes { // Go does not interrupt a copy: 128 MiB were 88 ms
+			copy(grown[at:min(at+pieceBytes, len(grown))], m.bytes[at:])
+			if m.tank != nil {
+				m.tank.refuel()
+			}
+		}
 		m.bytes = grown
 	}
 	m.bytes = m.bytes[:size]

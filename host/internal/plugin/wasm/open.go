@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -53,6 +54,9 @@ func Open(ctx context.Context, o Options) (plugin.Generation, error) {
 }
 
 func open(ctx context.Context, o Options) (*generation, error) {
+	if err := judgeSize(int64(len(o.Module))); err != nil {
+		return nil, err
+	}
 	report, err := Inspect(o.Module)
 	if err != nil {
 		return nil, err
@@ -65,12 +69,13 @@ func open(ctx context.Context, o Options) (*generation, error) {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
 	hash := sha256.Sum256(o.Module)
-	g := &generation{name: o.Name, number: plugin.NextNumber(), hash: hex.EncodeToString(hash[:]), manifest: m, limits: effective(o.Limits, m.Limits)}
+	g := &generation{name: o.Name, number: plugin.NextNumber(), hash: hex.EncodeToString(hash[:]), manifest: m, limits: plugin.InForce(o.Limits, m.Limits)}
 	if g.name == "" {
 		g.name = m.Name
 	}
 	if report.Memory.Min > g.limits.Memory {
-		return nil, fmt.Errorf("it begins with %d bytes of memory; its limit is %d", report.Memory.Min, g.limits.Memory)
+		return nil, fmt.Errorf("it begins with %v of memory, and has a limit of %v; write a larger one (limits: memory, in plugins.yaml or in plugin.yaml)",
+			manifest.Size(report.Memory.Min), manifest.Size(g.limits.Memory))
 	}
 	log := o.Log
 	if log == nil {
@@ -78,26 +83,14 @@ func open(ctx context.Context, o Options) (*generation, error) {
 	}
 	log = log.With("plugin", g.name, "generation", g.number)
 	g.gate = gate{log: log, perSecond: g.limits.LogLines, now: time.Now}
-	hardened, err := harden(o.Module)
+	metered, err := meter(o.Module)
 	if err != nil {
 		return nil, err
 	}
-	if err := g.compile(ctx, hardened, o.CacheDir, log); err != nil {
+	if err := g.compile(ctx, metered, o.CacheDir, log); err != nil {
 		return nil, err
 	}
 	return g, nil
-}
-
-// effective are the operator's limits, then those that the plugin asks for if they are below the defaults, then the defaults.
-func effective(granted plugin.Limits, asked manifest.Limits) plugin.Limits {
-	own := plugin.DefaultLimits()
-	if asked.Memory > 0 {
-		own.Memory = min(own.Memory, uint64(asked.Memory))
-	}
-	if asked.Event > 0 {
-		own.Event = min(own.Event, asked.Event)
-	}
-	return granted.Or(own)
 }
 
 // compile tries the folder of compiled modules and does without it if that fails: a damaged folder must not keep a plugin from starting.
@@ -121,15 +114,14 @@ func (g *generation) compile(ctx context.Context, module []byte, cacheDir string
 func (g *generation) compileWith(ctx context.Context, module []byte, cache wazero.CompilationCache) error {
 	config := wazero.NewRuntimeConfigCompiler().
 		WithCoreFeatures(api.CoreFeaturesV2).
-		WithCloseOnContextDone(true).
 		WithDebugInfoEnabled(false)
 	if cache != nil {
 		config = config.WithCompilationCache(cache)
 	}
 	g.runtime, g.cache = wazero.NewRuntimeWithConfig(ctx, config), cache
-	err := provide(ctx, g.runtime)
+	err := errors.Join(provide(ctx, g.runtime), provideRefuel(ctx, g.runtime))
 	if err == nil {
-		g.compiled, err = g.runtime.CompileModule(ctx, module)
+		err = g.compileCode(ctx, module)
 	}
 	if err != nil {
 		g.free()
@@ -138,9 +130,23 @@ func (g *generation) compileWith(ctx context.Context, module []byte, cache wazer
 	return nil
 }
 
+// compileCode fails where wazero panics, as it does for some modules that are invalid.
+func (g *generation) compileCode(ctx context.Context, module []byte) (err error) {
+	defer func() {
+		if caught := recover(); caught != nil {
+			err = fmt.Errorf("%w: %v", errCompiler, caught)
+		}
+	}()
+	g.compiled, err = g.runtime.CompileModule(ctx, module)
+	return err
+}
+
+var errCompiler = errors.New("wazero gave up")
+
 func (g *generation) Manifest() *manifest.Manifest { return g.manifest }
 func (g *generation) Number() uint64               { return g.number }
 func (g *generation) Hash() string                 { return g.hash }
+func (g *generation) Carrier() string              { return "wasm" }
 func (g *generation) Limits() plugin.Limits        { return g.limits }
 
 // Close frees the machine code, once the last instance is closed: it must not vanish under a running guest.

@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 )
@@ -47,9 +48,31 @@ type reader struct {
 	err  error
 }
 
+// Why a module is refused that wazero might take.
+var (
+	errVersion = errors.New("not part of WebAssembly 2")
+	errLimit   = errors.New("a limit of this host")
+)
+
+// errShort is in the error for content that is said to be longer than what is there. wazero refuses that too, but some of it only after it has
+// allocated as much as was said.
+var errShort = errors.New("the module is cut short")
+
 func (r *reader) fail(format string, args ...any) {
 	if r.err == nil {
-		r.err = fmt.Errorf("at byte %d: %s", r.base+r.pos, fmt.Sprintf(format, args...))
+		r.err = fmt.Errorf("at byte %d: %w", r.base+r.pos, fmt.Errorf(format, args...)) //nolint:err113 // what is wrong with a module is for reading
+	}
+}
+
+// foreign fails because of a later version of WebAssembly or a proposal.
+func (r *reader) foreign(what string, args ...any) {
+	r.fail("%s is %w", fmt.Sprintf(what, args...), errVersion)
+}
+
+// limit fails unless n is at most the bound.
+func (r *reader) limit(what string, n, most uint64) {
+	if n > most {
+		r.fail("%d %s; at most %d: %w", n, what, most, errLimit)
 	}
 }
 
@@ -81,9 +104,33 @@ func (r *reader) u32() uint32 {
 	return 0
 }
 
+// leb skips a LEB128 number of at most that many bytes (WebAssembly 2.0, 5.2.2).
+func (r *reader) leb(most int) {
+	for range most {
+		if r.byte() < 0x80 {
+			return
+		}
+	}
+	r.fail("a number is too long")
+}
+
+// s33 reads a signed number of at most 33 bits (WebAssembly 2.0, 5.4.1).
+func (r *reader) s33() int64 {
+	var v int64
+	for shift := 0; shift < 35; shift += 7 {
+		c := r.byte()
+		v |= int64(c&0x7f) << shift
+		if c < 0x80 {
+			return v << (57 - shift) >> (57 - shift)
+		}
+	}
+	r.fail("a number has more than 33 bits")
+	return 0
+}
+
 func (r *reader) take(n uint32) []byte {
 	if r.err != nil || uint64(n) > uint64(r.left()) {
-		r.fail("the module is cut short")
+		r.fail("%w", errShort)
 		return nil
 	}
 	r.pos += int(n)
@@ -103,7 +150,7 @@ func (r *reader) text() string {
 func (r *reader) count() int {
 	n := r.u32()
 	if uint64(n) > uint64(r.left()) {
-		r.fail("a list of %d is longer than its section", n)
+		r.fail("a list of %d is longer than its section: %w", n, errShort)
 		return 0
 	}
 	return int(n)
@@ -144,7 +191,7 @@ func split(module []byte) ([]section, error) {
 				return nil, c.err
 			}
 		case int(s.id) >= len(sectionRank):
-			return nil, fmt.Errorf("at byte %d: section %d is not part of WebAssembly 2", s.start, s.id)
+			return nil, fmt.Errorf("at byte %d: section %d is %w", s.start, s.id, errVersion)
 		case sectionRank[s.id] <= last:
 			return nil, fmt.Errorf("at byte %d: section %d is repeated or out of order", s.start, s.id)
 		default:

@@ -17,7 +17,7 @@ func ReadManifest(module []byte) ([]byte, error) {
 		return nil, fmt.Errorf("read manifest: %w", err)
 	}
 	if report.manifests == 0 {
-		return nil, fmt.Errorf("read manifest: %w", ErrNoManifest)
+		return nil, fmt.Errorf("read manifest: %w; it is no plugin, or was built without `weir plugin build`, which puts plugin.yaml there", ErrNoManifest)
 	}
 	if err := report.judgeManifest(); err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)

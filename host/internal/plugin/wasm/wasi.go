@@ -49,10 +49,20 @@ func clockTime(g *guest, mod api.Module, stack []uint64) {
 	stack[0] = uint64(faultUnless(mod.Memory().WriteUint64Le(uint32(stack[2]), uint64(max(now, 1)))))
 }
 
+// Bounds of one call; chosen. A guest that wants more calls again. What it wants is done in pieces between which the tank is asked.
+const (
+	maxRandom  = 1 << 20  // bytes of one random_get
+	maxWritten = 64 << 10 // bytes of one fd_write
+)
+
 func randomGet(g *guest, mod api.Module, stack []uint64) {
+	if uint32(stack[1]) > maxRandom {
+		stack[0] = uint64(errnoInval)
+		return
+	}
 	b, ok := mod.Memory().Read(uint32(stack[0]), uint32(stack[1]))
 	if ok {
-		g.random(b)
+		g.tank.pieces(b, g.random)
 	}
 	stack[0] = uint64(faultUnless(ok))
 }
@@ -60,7 +70,7 @@ func randomGet(g *guest, mod api.Module, stack []uint64) {
 // maxVectors is how many pieces one fd_write may have; chosen, libc writes at most two at once.
 const maxVectors = 64
 
-// fdWrite takes what the guest writes to its standard output and error into its log.
+// fdWrite takes what the guest writes to its standard output and error into its log, as write(2) takes it: perhaps not all at once.
 func fdWrite(g *guest, mod api.Module, stack []uint64) {
 	fd, vectors, n, result := uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3])
 	switch {
@@ -81,8 +91,9 @@ func fdWrite(g *guest, mod api.Module, stack []uint64) {
 			stack[0] = uint64(errnoFault)
 			return
 		}
-		g.log.stream(b)
-		written += size
+		b = b[:min(size, maxWritten-written)]
+		g.tank.pieces(b, g.log.stream)
+		written += uint32(len(b))
 	}
 	stack[0] = uint64(faultUnless(mem.WriteUint32Le(result, written)))
 }
@@ -132,4 +143,5 @@ func guestLog(g *guest, mod api.Module, stack []uint64) {
 		panic(errLogSpan)
 	}
 	g.log.line(slogLevel(int32(uint32(stack[0]))), b)
+	g.tank.weigh(min(len(b), journalLine) / bytesPerWork)
 }

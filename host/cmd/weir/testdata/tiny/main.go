@@ -6,7 +6,7 @@ import (
 	"github.com/weir-media/weir/sdk"
 )
 
-func init() { sdk.Register(sdk.New[sdk.Stateless](nil, event)) }
+func init() { sdk.Register(func() *sdk.Plugin { return sdk.New[sdk.Stateless](nil, event) }) }
 
 func main() { sdk.Main() }
 
