@@ -16,6 +16,8 @@ type audience struct {
 	epoll int
 	buf   []byte
 
+	control [64]byte // of a message, beside its bytes
+
 	mu      sync.Mutex // over all below, and over the seats
 	changed *sync.Cond // after each round
 	seats   map[int32]*seat
@@ -99,7 +101,7 @@ func (a *audience) bite(s *seat) {
 
 // read takes what a socket has, once. It tells whether there was something.
 func (a *audience) read(s *seat, most int) bool {
-	n, err := unix.Read(s.fd, a.buf[:most])
+	n, err := a.get(s, a.buf[:most])
 	switch {
 	case n > 0:
 		s.take(a.buf[:n])
@@ -110,6 +112,17 @@ func (a *audience) read(s *seat, most int) bool {
 	s.shut()
 	a.hangUp(s)
 	return false
+}
+
+func (a *audience) get(s *seat, to []byte) (int, error) {
+	if !s.habit.timed {
+		return unix.Read(s.fd, to)
+	}
+	n, at, err := receive(s.fd, to, a.control[:])
+	if n > 0 && s.phase == watching {
+		s.pauses.arrived(at)
+	}
+	return n, err
 }
 
 func (a *audience) hangUp(s *seat) {
@@ -152,8 +165,16 @@ func (a *audience) connect(s *seat, to unix.Sockaddr) error {
 			return err
 		}
 	}
+	if s.habit.timed {
+		if err := stamped(fd); err != nil {
+			return err
+		}
+	}
 	if err := unix.Connect(fd, to); err != nil {
 		return err
+	}
+	if at, err := unix.Getsockname(fd); err == nil {
+		s.from = addressOf(at)
 	}
 	if _, err := unix.Write(fd, []byte(s.form.request)); err != nil {
 		return err
@@ -170,6 +191,14 @@ func (a *audience) connect(s *seat, to unix.Sockaddr) error {
 		return nil
 	}
 	return unix.EpollCtl(a.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
+}
+
+func addressOf(a unix.Sockaddr) string {
+	at, ok := a.(*unix.SockaddrInet4)
+	if !ok {
+		return ""
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4(at.Addr), uint16(at.Port)).String()
 }
 
 // leave disconnects viewers.

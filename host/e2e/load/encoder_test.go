@@ -47,7 +47,7 @@ func push(t testing.TB, at, point string, f *film, framed bool, lead time.Durati
 // loop sends what is due until pause or the film's end.
 func (e *encoder) loop() {
 	defer close(e.done)
-	tick := time.NewTicker(beat)
+	tick := time.NewTicker(max(beat, e.film.step))
 	defer tick.Stop()
 	if e.err = e.write(e.header()); e.err != nil {
 		return

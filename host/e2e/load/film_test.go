@@ -104,6 +104,7 @@ type form struct {
 	isKey   func(unit []byte) bool      // whether viewers may begin here
 	prelude func(b []byte) (int, error) // how many bytes of b precede the first unit; 0: b is too short to tell
 	end     []byte                      // what follows the last unit
+	markAt  int                         // where a unit's lead holds a mark of its packager, 0: nowhere
 	more    func(lead []byte) error     // makes units longer when a viewer has reached their end; may be nil
 }
 

@@ -143,7 +143,7 @@ func start(t *testing.T, program, dir string, args ...string) *process {
 	case <-ready:
 	case <-p.done:
 		t.Fatalf("weir ended:\n%s", p.log())
-	case <-time.After(patience):
+	case <-time.After(4 * patience): // fifty modules may have to be compiled
 		t.Fatalf("weir is not ready after %v:\n%s", patience, p.log())
 	}
 	return p

@@ -1,6 +1,7 @@
 package load_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"regexp"
@@ -12,7 +13,8 @@ import (
 // level is how much of the process is in use, test and server together.
 type level struct {
 	goroutines, descriptors int
-	code                    int   // mappings that are executable and of no file: plugins' compiled code, which the heap does not show
+	mappings                int   // of all kinds (proc(5), maps)
+	code                    int   // those that are executable and of no file: plugins' compiled code, which the heap does not show
 	heap                    int64 // bytes that are reachable
 }
 
@@ -33,12 +35,13 @@ func measure(t testing.TB) level {
 	runtime.GC() // the second frees what finalizers of the first held
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return level{goroutines: runtime.NumGoroutine(), descriptors: len(open), code: len(compiled.FindAll(maps, -1)), heap: int64(m.HeapAlloc)}
+	return level{goroutines: runtime.NumGoroutine(), descriptors: len(open), mappings: bytes.Count(maps, []byte("\n")),
+		code: len(compiled.FindAll(maps, -1)), heap: int64(m.HeapAlloc)}
 }
 
 // noise is what comes and goes with time alone: a closing connection, a timer, a chunk of a log. The memory of plugins written in Go grows to what their
 // own collector likes, a few MiB for each, and stays there.
-var noise = level{goroutines: 8, descriptors: 8, code: 4, heap: scale[int64](4<<20, 32<<20)}
+var noise = level{goroutines: 8, descriptors: 8, mappings: 64, code: 4, heap: scale[int64](4<<20, 32<<20)}
 
 // settled waits until the process is back at a level.
 func settled(t *testing.T, base level) {
@@ -58,10 +61,10 @@ func settled(t *testing.T, base level) {
 
 func (l level) within(base level) bool {
 	return l.goroutines <= base.goroutines+noise.goroutines && l.descriptors <= base.descriptors+noise.descriptors &&
-		l.code <= base.code+noise.code && l.heap <= base.heap+noise.heap
+		l.mappings <= base.mappings+noise.mappings && l.code <= base.code+noise.code && l.heap <= base.heap+noise.heap
 }
 
 func (l level) since(base level) string {
-	return fmt.Sprintf("goroutines %d → %d, descriptors %d → %d, code %d → %d, heap %d → %d KiB", base.goroutines, l.goroutines,
-		base.descriptors, l.descriptors, base.code, l.code, base.heap>>10, l.heap>>10)
+	return fmt.Sprintf("goroutines %d → %d, descriptors %d → %d, mappings %d → %d, code %d → %d, heap %d → %d KiB", base.goroutines, l.goroutines,
+		base.descriptors, l.descriptors, base.mappings, l.mappings, base.code, l.code, base.heap>>10, l.heap>>10)
 }

@@ -20,11 +20,11 @@ import (
 
 // TestReload: plugin wmsp is replaced again and again while viewers that it attached watch.
 func TestReload(t *testing.T) {
-	viewers, reloads := scale(100, 200), scale(20, 1000)
+	viewers, reloads := scale(100, 200), scale(100, 10_000)
 	const lead = 11 * time.Second
 	s := serve(t, "live: {source: push, buffer: 10s, grace: 0s}")
 	at := s.Addr("web")
-	f := asfFilm(t, 0, lead+scale(slack, 10*patience), megabit)
+	f := asfFilm(t, 0, lead+scale(slack+patience, time.Hour), scale(megabit, 200_000)) // a long film must fit into memory
 	e := push(t, at, "live", f, true, lead)
 	ready(t, s, "live", "mmsh", uint64(lead/f.step)-1)
 	mmsh, plain := f.overMMSH("live"), f.overHTTP("live")
@@ -52,6 +52,9 @@ func TestReload(t *testing.T) {
 			t.Fatalf("after reload %d the old code answers: %q", i, head)
 		}
 		a.wait("are attached", seats, func(s *seat) bool { return !s.closed })
+		if i == 100 || i == 1000 || i == 10_000 {
+			t.Logf("%d reloads: %s", i, measure(t).since(before))
+		}
 	}
 	settled(t, before)
 	innocent(t, s)
@@ -102,24 +105,38 @@ func refuseBroken(t *testing.T, replace func(string, []byte), reload func(string
 // variant builds wmsp with something changed in one source file, of which a copy lies elsewhere.
 func variant(t *testing.T, file, was, now string) []byte {
 	t.Helper()
-	dir, err := filepath.Abs("../../../plugins/wmsp")
+	return variantOf(t, "../../../plugins/wmsp", file, was, now)
+}
+
+// variantOf builds the plugin of a folder with something changed in one source file or in its manifest.
+func variantOf(t *testing.T, dir, file string, pairs ...string) []byte {
+	t.Helper()
+	dir, err := filepath.Abs(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	name := filepath.Join(dir, file)
 	source, err := os.ReadFile(name)
-	if err != nil || !bytes.Contains(source, []byte(was)) {
-		t.Fatalf("%s does not name %s: %v", name, was, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := os.ReadFile(filepath.Join(dir, "plugin.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		was, now := []byte(pairs[i]), []byte(pairs[i+1])
+		if !bytes.Contains(source, was) && !bytes.Contains(manifest, was) {
+			t.Fatalf("neither %s nor its manifest names %s", name, was)
+		}
+		source, manifest = bytes.ReplaceAll(source, was, now), bytes.ReplaceAll(manifest, was, now)
 	}
 	elsewhere := t.TempDir()
 	copied, overlay, out := filepath.Join(elsewhere, file), filepath.Join(elsewhere, "overlay.json"), filepath.Join(elsewhere, "plugin.wasm")
 	text, _ := json.Marshal(map[string]any{"Replace": map[string]string{name: copied}})
-	for path, b := range map[string][]byte{copied: bytes.ReplaceAll(source, []byte(was), []byte(now)), overlay: text} {
-		if err = os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.Command("go", "build", "-overlay", overlay, "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, ".")
+	write(t, copied, source)
+	write(t, overlay, text)
+	cmd := exec.Command("go", "build", "-overlay", overlay, "-buildmode=c-shared", "-ldflags=-w", "-o", out, ".")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 	said, err := cmd.CombinedOutput()
@@ -127,10 +144,6 @@ func variant(t *testing.T, file, was, now string) []byte {
 		t.Fatalf("build: %v\n%s", err, said)
 	}
 	code, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	manifest, err := os.ReadFile(filepath.Join(dir, "plugin.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

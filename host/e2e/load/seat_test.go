@@ -28,6 +28,9 @@ type seat struct {
 	wrong  error
 	closed bool
 	torn   bool // closed inside a unit
+	pauses pauses
+	mark   mark
+	from   string // its own address
 }
 
 // habit is how a viewer reads. The zero value reads all that there is at once and must get everything.
@@ -37,6 +40,7 @@ type habit struct {
 	deaf    bool          // it never reads
 	skips   bool          // it may be moved on to a key unit
 	receive int           // SO_RCVBUF in bytes, 0: the system's
+	timed   bool          // it notes its pauses
 }
 
 type phase uint8
@@ -138,6 +142,9 @@ func (s *seat) locate(lead []byte) {
 		return
 	}
 	key := f.isKey(f.units[n*f.unit : (n+1)*f.unit])
+	if f.markAt > 0 {
+		s.noteMark(lead, n, key)
+	}
 	switch {
 	case s.first < 0 && key:
 		s.first, s.at = n, n
@@ -155,6 +162,25 @@ func (s *seat) locate(lead []byte) {
 	if s.off == f.unit {
 		s.at, s.off = s.at+1, 0
 	}
+}
+
+// mark is what a packager has written into a unit's lead beside the film: which of its generations it is.
+type mark struct {
+	value byte
+	since int // the first unit with it
+}
+
+// noteMark takes the mark out of a unit's lead. It may change at a key unit only.
+func (s *seat) noteMark(lead []byte, n int, key bool) {
+	f := s.form
+	at := &lead[f.markAt]
+	if value := *at; s.first < 0 || value != s.mark.value {
+		if !key && s.first >= 0 {
+			s.fail("the packager changes at unit %d, which is no key", n)
+		}
+		s.mark = mark{value, n}
+	}
+	*at = f.units[n*f.unit+f.markAt]
 }
 
 func (s *seat) expect(got, want []byte) {
