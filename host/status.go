@@ -118,7 +118,7 @@ func (s *Server) pluginStatus(p *loaded, r session.PluginStatus) admin.Plugin {
 	if p.manifest != nil {
 		st.Version = p.manifest.Version
 	}
-	st.Instances, st.Staying, st.RolledBack = r.Instances, stayingOf(r.Staying), r.RolledBack
+	st.Instances, st.Spares, st.Staying, st.RolledBack = r.Instances, r.Spares, stayingOf(r.Staying), r.RolledBack
 	g := p.runner.Generation()
 	st.Limits, st.Limited, st.Carriage = limitsInForce(g), r.Limited, carriage(g)
 	s.judge(&st, r.State)

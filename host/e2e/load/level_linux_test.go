@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/weir-media/weir/host/hosttest"
 )
 
 // level is how much of the process is in use, test and server together.
@@ -42,6 +44,14 @@ func measure(t testing.TB) level {
 // noise is what comes and goes with time alone: a closing connection, a timer, a chunk of a log. The memory of plugins written in Go grows to what their
 // own collector likes, a few MiB for each, and stays there.
 var noise = level{goroutines: 8, descriptors: 8, mappings: 64, code: 4, heap: scale[int64](4<<20, 32<<20)}
+
+// spareHeap is what the plugins' spare instances take, which come a second after a plugin's first event: some 6 MiB for each that is written in Go.
+func spareHeap(s *hosttest.Server) (bytes int64) {
+	for _, p := range s.Status().Plugins {
+		bytes += int64(p.Spares) * 6 << 20
+	}
+	return bytes
+}
 
 // settled waits until the process is back at a level.
 func settled(t *testing.T, base level) {

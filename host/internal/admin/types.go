@@ -117,6 +117,7 @@ type Plugin struct {
 	Listeners  []string  `json:"listeners"`
 	Sessions   int       `json:"sessions"`
 	Instances  int       `json:"instances"`             // running copies that take new sessions
+	Spares     int       `json:"spares,omitempty"`      // started, and waiting to take the place of one that fails
 	Staying    []Staying `json:"staying,omitempty"`     // sessions of older generations
 	RolledBack string    `json:"rolled_back,omitempty"` // why the last change of its module was taken back; empty: it was not
 	Carriage

@@ -33,6 +33,13 @@ func (p *spare) take() plugin.Instance {
 	return inst
 }
 
+// isThere tells whether there is one to take.
+func (p *spare) isThere() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.inst != nil
+}
+
 // later has one started after a while.
 func (p *spare) later(after time.Duration, start func()) {
 	p.mu.Lock()

@@ -118,6 +118,7 @@ type PluginStatus struct {
 	Blamed
 
 	Instances  int               // workers that take new sessions
+	Spares     int               // instances that wait for the fault of another
 	Staying    []Staying         // what is still with older generations
 	RolledBack string            // why the generation before came back; empty: it did not
 	Limited    map[string]uint64 // how often each bound of a session was reached, by its key
@@ -138,6 +139,9 @@ func (r *Runner) Status() PluginStatus {
 	r.each(func(w *worker) {
 		st.Sessions += len(w.sessions)
 		st.Staying = w.staying(st.Staying)
+		if w.now != nil && w.now.spare.isThere() {
+			st.Spares++
+		}
 		if !w.leaving {
 			st.Instances++
 		}
