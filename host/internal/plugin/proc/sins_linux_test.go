@@ -1,7 +1,11 @@
 package proc
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -170,7 +174,28 @@ func TestStopped(t *testing.T) {
 	if err := syscall.Kill(g.PID(), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	for end := time.Now().Add(10 * time.Second); !stopped(t, g.PID()); runtime.Gosched() { // each thread stops by itself, and nobody is told
+		if time.Now().After(end) {
+			t.Fatal("it runs on")
+		}
+	}
 	sin(t, i, 5*time.Millisecond, "echo", plugin.Deadline)
+}
+
+// stopped tells whether all threads of a process are (proc(5), stat).
+func stopped(t *testing.T, pid int) bool {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("no threads of %d: %v", pid, err)
+	}
+	for _, path := range threads {
+		text, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(text, []byte(") T ")) {
+			return false
+		}
+	}
+	return true
 }
 
 func TestCodes(t *testing.T) {
