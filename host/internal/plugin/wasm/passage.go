@@ -32,7 +32,7 @@ func (b *meteredBody) open(op byte, sig signature) {
 	block := openBlock{loop: op == opLoop, moved: sig.results, sig: sig, around: b.tangle.block(sig)}
 	if block.loop {
 		block.moved = sig.params
-		b.openLoop()
+		b.openLoop(sig)
 	}
 	b.plain = b.plain && op == opBlock
 	b.blocks = append(b.blocks, block)
@@ -99,12 +99,16 @@ func (b *meteredBody) settle() {
 	}
 }
 
-func (b *meteredBody) openLoop() {
+func (b *meteredBody) openLoop(sig signature) {
 	b.r.limit("loops in each other", uint64(len(b.loops)), maxLoops)
 	first := b.plain && b.covers == 0
 	b.loops = append(b.loops, passage{})
 	b.charge(b.passage())
-	b.out = b.w.check(b.out)
+	if sig.params == 0 {
+		b.out = b.w.checkAgain(b.out)
+	} else { // what goes back would have to take the parameters along
+		b.out = b.w.check(b.out)
+	}
 	if first {
 		b.covers = b.passage().at
 	}

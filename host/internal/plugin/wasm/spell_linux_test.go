@@ -64,6 +64,27 @@ func TestFillForgets(t *testing.T) {
 	}
 }
 
+// TestFirstTurnReadsNoThreadClock wants a call that ends within its first turn neither to be held on its thread nor to read that thread's clock.
+func TestFirstTurnReadsNoThreadClock(t *testing.T) {
+	now := time.Hour
+	k := tank{now: func() time.Duration { return now }}
+	defer k.end()
+	k.fill(time.Minute)
+	for range 10 {
+		k.refuel()
+		now += turn / 10
+		if k.held || k.spell != 0 {
+			t.Fatalf("held %v, with the clock at %d", k.held, k.spell)
+		}
+	}
+	if k.refuel(); !k.held || k.spell == 0 || k.ran != 0 {
+		t.Errorf("behind the first turn: held %v, with the clock at %d, ran %v", k.held, k.spell, k.ran)
+	}
+	if k.end(); k.held {
+		t.Error("still held at the end")
+	}
+}
+
 // TestBusyMachineBlamesNobody runs guests beside goroutines that compute: twice as many as there are processors. One that needs a fraction of its limit
 // is no runaway however long that takes, and one that never ends is one.
 func TestBusyMachineBlamesNobody(t *testing.T) {
