@@ -36,6 +36,23 @@ func (c *cutter) full() bool {
 	return c.v.Room() < reserve+packetBytes+c.grown+4*patchBytes
 }
 
+// run takes packets from the beginning of b, which lies at offset of the input, as long as
+// they only go on with the open media packet. It gives how many bytes it took.
+func (c *cutter) run(b []byte, offset uint64) int {
+	if c.p == nil {
+		return 0
+	}
+	d, n := &c.s.demux, 0
+	for most := min(len(b), int(c.start+maxPacket-offset)); n < most && d.Plain(b[n:]); {
+		n += mpegts.PacketSize
+	}
+	if n > 0 {
+		c.s.lost = 0
+		c.offset = offset + uint64(n)
+	}
+	return n
+}
+
 // packet takes the next packet, which lies at offset of the input.
 func (c *cutter) packet(b []byte, offset uint64) {
 	s := c.s

@@ -49,10 +49,16 @@ func (w *worker) data(s *state, e *abi.Data, v *sdk.Verdicts) error {
 	for used < len(e.Bytes) && need == 0 {
 		rest := e.Bytes[used:]
 		whole := mpegts.Whole(rest)
-		for at := 0; at < whole && !c.full(); at += mpegts.PacketSize {
-			c.packet(rest[at:at+mpegts.PacketSize], e.Offset+uint64(used))
-			used += mpegts.PacketSize
+		for at := 0; at < whole; {
+			at += c.run(rest[at:whole], e.Offset+uint64(used+at))
+			if at == whole || c.full() {
+				whole = at
+				break
+			}
+			c.packet(rest[at:at+mpegts.PacketSize], e.Offset+uint64(used+at))
+			at += mpegts.PacketSize
 		}
+		used += whole
 		switch rest = e.Bytes[used:]; {
 		case c.full():
 			need = 1

@@ -108,6 +108,34 @@ func (d *Demux) Main() (pid uint16, kind Kind) {
 	return s.PID, s.Kind
 }
 
+// Plain takes the next packet, the first 188 bytes of p, if it only goes on with what came
+// before: the next of a known stream, without an adaptation field or a PES packet's begin,
+// or a null packet.
+// Such is most of a stream. Else it does nothing and tells so; Feed takes the packet then.
+func (d *Demux) Plain(p []byte) bool {
+	if len(p) < PacketSize || p[0] != syncByte || p[1]&0xC0 != 0 || p[3]&0x30 != 0x10 {
+		return false
+	}
+	pid := uint16(p[1]&0x1F)<<8 | uint16(p[2])
+	if pid == nullPID {
+		return true
+	}
+	if pid == 0 || pid == d.program.pid {
+		return false
+	}
+	for i := range d.streams[:d.count] {
+		if s := &d.streams[i]; s.PID == pid {
+			last := s.counter
+			if s.counter = counter(p[3]&0x0F) + 1; s.counter != last&0x0F+1 {
+				s.counter = last
+				return false
+			}
+			return true
+		}
+	}
+	return false
+}
+
 // Feed takes the next packet: the first 188 bytes of p.
 func (d *Demux) Feed(p []byte) Result {
 	var r Result

@@ -199,6 +199,24 @@ func TestSync(t *testing.T) {
 	}
 }
 
+// TestMostIsPlain: packets of which nothing but their bytes matters are known for that.
+func TestMostIsPlain(t *testing.T) {
+	for name, least := range map[string]int{"h264.ts": 50, "hevc.ts": 50, "mpeg2.ts": 50, "audio.ts": 30} {
+		var d Demux
+		plain, all := 0, 0
+		each(read(t, name), func(p []byte) {
+			if all++; d.Plain(p) {
+				plain++
+			} else {
+				d.Feed(p)
+			}
+		})
+		if plain*100 < least*all {
+			t.Errorf("%s: %d of %d packets; want %d %%", name, plain, all, least)
+		}
+	}
+}
+
 func BenchmarkFeed(b *testing.B) {
 	ts := read(b, "h264.ts")
 	var d Demux

@@ -16,7 +16,12 @@ func FuzzDemux(f *testing.F) {
 		var out Patches
 		for len(b) > 0 {
 			p := b[:min(len(b), PacketSize)]
+			plain, before := d, d
+			isPlain := plain.Plain(p)
 			r := d.Feed(p)
+			if isPlain && (plain != d || r != Result{PID: r.PID, Kind: r.Kind}) || !isPlain && plain != before {
+				t.Fatalf("plain: %v, %+v", isPlain, r)
+			}
 			if s := e.Feed(p); r != s {
 				t.Fatalf("%+v, %+v", r, s)
 			}
@@ -24,6 +29,9 @@ func FuzzDemux(f *testing.F) {
 				t.Fatalf("%+v", r)
 			}
 			Rebase(p, delta, &out)
+			if isPlain && len(out.List()) > 0 {
+				t.Fatalf("plain: %+v", out)
+			}
 			at := 4
 			for _, q := range out.List() {
 				if q.At < at || q.At+len(q.Bytes()) > len(p) {
