@@ -92,7 +92,7 @@ func TestPlanIsApply(t *testing.T) {
 		"another URL":             {"film: {source: {url: \"file:one.asf\"}", "film: {source: {url: \"file:two.asf\"}"},
 		"from push to URL":        {"live: {source: push", "live: {source: {url: \"file:two.asf\"}"},
 		"from URL to push":        {"film: {source: {url: \"file:one.asf\"}", "film: {source: push"},
-		"limits of a point":       {"live: {source: push, grace: 10s", "live: {source: push, grace: 20s, buffer: 20s, limits: {viewers: 5}, latency: 5ms"},
+		"limits of a point":       {"live: {source: push, grace: 10s", "live: {source: push, grace: 20s, buffer: 20s, limits: {viewers: 5}, latency: 5ms, burst_rate: 2"},
 		"a grant":                 {"publish: [\"live\"]", "publish: [\"*\"]"},
 		"a point and two plugins": {"live: {source: push", "live: {source: {url: \"file:two.asf\"}", "asf: {module: \"builtin:asf\"", "asf: {module: \"builtin:asf\", limits: {event: 50ms}", "http: {", "http: {enabled: false, "},
 		"nothing":                 {},

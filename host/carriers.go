@@ -80,7 +80,7 @@ func (s *Server) code(p config.Plugin) ([]byte, error) {
 // program words a plugin's configuration for the carrier of processes.
 func (s *Server) program(p config.Plugin) proc.Options {
 	return proc.Options{Name: p.Name, Path: p.Exec, SHA256: p.SHA256, User: p.User, Limits: granted(p.Limits),
-		Files: p.Limits.Files, Processes: p.Limits.Processes, Log: s.log}
+		Files: p.Limits.Files, Processes: p.Limits.Processes, Log: s.log, Spent: s.vitals.programs.of(p.Name)}
 }
 
 // problem words a plugin's fault as one of the configuration.
@@ -120,8 +120,7 @@ func (s *Server) carry(ctx context.Context, p config.Plugin, m module) (plugin.G
 	if p.Exec != "" {
 		return s.startProgram(ctx, p, m)
 	}
-	return wasm.Open(ctx, wasm.Options{Name: p.Name, Module: m.code, CacheDir: s.cacheDir(), Log: s.log,
-		Limits: granted(p.Limits)})
+	return s.compile(ctx, p, m)
 }
 
 // startProgram starts the program that was judged: its file may have changed since.

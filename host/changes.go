@@ -106,8 +106,8 @@ func (l *listening) hasFlows() bool {
 }
 
 func pointOptions(c config.Point) point.Options {
-	return point.Options{Name: c.Name, URL: c.URL, Buffer: c.Buffer, Grace: c.Grace, MaxViewers: c.Viewers, MaxLag: c.MaxLag, Latency: c.Latency,
-		DropLate: c.OnLag == config.LagDrop}
+	return point.Options{Name: c.Name, URL: c.URL, Buffer: c.Buffer, MaxBytes: int(c.BufferBytes), Grace: c.Grace, MaxViewers: c.Viewers, MaxLag: c.MaxLag, Latency: c.Latency,
+		BurstRate: c.BurstRate, DropLate: c.OnLag == config.LagDrop}
 }
 
 // commitPoints puts the points in force: a changed one stays, with its viewers.
@@ -120,7 +120,7 @@ func (s *Server) commitPoints(x *proposal) {
 	for _, step := range x.points {
 		switch step.action {
 		case admin.Added:
-			all[step.now.Name] = point.New(pointOptions(step.now), s.room.Ready)
+			all[step.now.Name] = point.New(pointOptions(step.now), s.ready)
 		case admin.Removed:
 			gone = append(gone, all[step.old.Name])
 			delete(all, step.old.Name)
@@ -129,6 +129,7 @@ func (s *Server) commitPoints(x *proposal) {
 		}
 	}
 	s.room.SetPoints(all)
+	s.sendTo(x.now)
 	for _, p := range gone {
 		p.Close()
 	}

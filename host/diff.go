@@ -146,13 +146,21 @@ func (p *pointStep) name() string {
 	return p.now.Name
 }
 
+// servesAlike compares what a viewer keeps from when it joined.
+func servesAlike(a, b config.Point) bool {
+	return a.OnLag == b.OnLag && a.MaxLag == b.MaxLag && a.Latency == b.Latency && a.BurstRate == b.BurstRate
+}
+
 func (p *pointStep) note() string {
 	var notes []string
 	if p.restarts {
 		notes = append(notes, "its source ends, viewers wait for the new one within grace")
 	}
-	if p.action == admin.Changed && (p.old.OnLag != p.now.OnLag || p.old.MaxLag != p.now.MaxLag || p.old.Latency != p.now.Latency) {
-		notes = append(notes, "on_lag, max_lag and latency are for viewers who join from now on")
+	if p.action == admin.Changed && !servesAlike(p.old, p.now) {
+		notes = append(notes, "on_lag, max_lag, latency and burst_rate are for viewers who join from now on")
+	}
+	if note := p.sentNote(); note != "" {
+		notes = append(notes, note)
 	}
 	if p.action == admin.Changed && p.now.Viewers != 0 && p.now.Viewers != p.old.Viewers {
 		notes = append(notes, "nobody is sent away who is there")

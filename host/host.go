@@ -17,6 +17,8 @@ import (
 	"github.com/weir-media/weir/host/internal/announce"
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/deliver"
+	"github.com/weir-media/weir/host/internal/media"
+	"github.com/weir-media/weir/host/internal/multicast"
 	"github.com/weir-media/weir/host/internal/point"
 	"github.com/weir-media/weir/host/internal/session"
 	"github.com/weir-media/weir/host/internal/telemetry"
@@ -56,7 +58,9 @@ type Server struct {
 	log       *slog.Logger
 	vitals    vitals
 	pool      *deliver.Pool
+	costs     *costs
 	room      *session.Room
+	multicast *multicast.Room
 	book      announce.Book
 	mu        sync.Mutex // held by whatever changes plugins or listeners
 	closing   bool       // the server drains
@@ -74,6 +78,7 @@ type vitals struct {
 	started  time.Time
 	registry *telemetry.Registry
 	taps     taps
+	programs programs
 }
 
 // Run starts a server, waits for ctx to end, and drains it.
@@ -134,8 +139,10 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if s.pool, err = deliver.New(deliver.Options{Log: o.Log}); err != nil {
 		return nil, fmt.Errorf("start delivery: %w", err)
 	}
+	s.multicast = multicast.New(multicast.Options{Pool: s.pool, Log: o.Log})
 	s.room = session.New(session.Options{Pool: s.pool, Log: o.Log, Metrics: s.metrics(), Version: o.Version,
 		OpenFile: s.openFile, Endpoints: s.endpoints, RollBack: s.rollBack})
+	s.costs = newCosts(s.pool, known{s.cpu, func(name string) bool { return s.room.Point(name) != nil }})
 	s.takeInherited()
 	s.makePoints()
 	if err := s.loadPlugins(ctx); err != nil {
@@ -174,6 +181,7 @@ func (s *Server) serve(ctx context.Context) error {
 	if from != nil {
 		from.serving(ctx)
 	}
+	s.sendTo(s.config()) // not before: the server before this one does until then
 	return nil
 }
 
@@ -190,9 +198,19 @@ func loadConfig(o Options) (*config.Config, error) {
 func (s *Server) makePoints() {
 	points := map[string]*point.Point{}
 	for _, c := range s.config().Points {
-		points[c.Name] = point.New(pointOptions(c), s.room.Ready)
+		points[c.Name] = point.New(pointOptions(c), s.ready)
 	}
 	s.room.SetPoints(points)
+}
+
+// ready is called for each rendition that gets its first header.
+func (s *Server) ready(p *point.Point, r *point.Rendition) {
+	r.Log.OnEarly(func(kept media.Time) {
+		s.log.Warn("buffer is shorter than asked for: its bytes are all taken; raise limits.buffer or lower buffer", "point", p.Name(), "rendition", r.Name(),
+			"buffer", p.Options().Buffer, "held", kept.Duration(), "limits.buffer", r.Log.MaxBytes())
+	})
+	s.costs.add(p, r)
+	s.room.Ready(p, r)
 }
 
 // endpoints adds the URLs of a point for an announcer.
@@ -220,6 +238,7 @@ func (s *Server) Close(ctx context.Context) error {
 	for _, p := range s.room.Points() {
 		p.Close()
 	}
+	s.multicast.Close()
 	s.waitForViewers(ctx)
 	s.vitals.taps.end() // the admin API waits for whoever reads one
 	s.abort()
@@ -248,6 +267,7 @@ func (s *Server) abort() {
 		l.stop()
 	}
 	s.changes.end()
+	s.costs.close()
 	s.pool.Close()
 	s.closeSuccession()
 	s.room.Close()

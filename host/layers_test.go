@@ -27,10 +27,10 @@ var layers = [][]string{
 	1: {"stream", "netio", "steer", "handover", "manifest", "config", "scaffold"},
 	2: {"plugin", "deliver"},
 	3: {"point"},
-	4: {"session", "announce", "admin"},
+	4: {"session", "announce", "admin", "multicast"},
 	5: {"host"},
 	6: {"hosttest"},
-	7: {"cmd", "e2e"},
+	7: {"cmd", "e2e", "bench"},
 }
 
 // nevers are the downward imports that are forbidden all the same.

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"sync"
 	"time"
 
 	"github.com/weir-media/weir/host/internal/admin"
@@ -11,6 +12,7 @@ import (
 
 // counters are the metrics that sessions and plugins add to.
 type counters struct {
+	handles sync.Map // name of a plugin → *handle, so that a call looks up no labels
 	calls   *telemetry.CounterVec
 	seconds *telemetry.HistogramVec
 	faults  *telemetry.CounterVec
@@ -35,7 +37,20 @@ func (s *Server) metrics() session.Metrics {
 	r.CounterFunc(telemetry.DeliverBytes, func() float64 { return float64(s.pool.Stats().Bytes) })
 	r.CounterFunc(telemetry.DeliverSends, func() float64 { return float64(s.pool.Stats().Sends) })
 	r.CountersFunc(telemetry.DeliverDropped, func(add telemetry.Add) {
-		add(float64(s.pool.Stats().DroppedPackets), "lag")
+		t := s.pool.Stats()
+		for _, why := range deliver.Missings() {
+			add(float64(t.Missed[why].Packets), why.String())
+		}
+	})
+	r.CounterFunc(telemetry.DeliverPackets, func() float64 { return float64(s.pool.Stats().Packets) })
+	r.CountersFunc(telemetry.DeliverDroppedBytes, func(add telemetry.Add) {
+		t := s.pool.Stats()
+		for _, why := range deliver.Missings() {
+			add(float64(t.Missed[why].Bytes), why.String())
+		}
+		for _, why := range deliver.Reasons() {
+			add(float64(t.Unsent[why]), leftPrefix+why.String())
+		}
 	})
 	r.CountersFunc(viewersLeft, func(add telemetry.Add) {
 		left := s.pool.Stats().Left
@@ -51,6 +66,7 @@ func (s *Server) metrics() session.Metrics {
 	r.GaugesFunc(telemetry.Sessions, s.countSessions)
 	r.GaugesFunc(telemetry.PluginState, s.countStates)
 	s.blameMetrics()
+	s.costMetrics()
 	r.GaugesFunc(telemetry.ListenerState, func(add telemetry.Add) {
 		for _, l := range s.listenerList() {
 			add(map[bool]float64{true: 1}[l.State == stateOpen], l.Name)
@@ -98,9 +114,7 @@ func (s *Server) countStates(add telemetry.Add) {
 func (s *Server) countSessions(add telemetry.Add) {
 	type key struct{ plugin, role string }
 	n := map[key]int{}
-	for _, x := range s.room.Sessions() {
-		n[key{x.Plugin, string(x.Role)}]++
-	}
+	s.room.CountSessions(func(plugin string, role session.Role, count int) { n[key{plugin, string(role)}] += count })
 	for k, count := range n {
 		add(float64(count), k.plugin, k.role)
 	}
@@ -108,8 +122,19 @@ func (s *Server) countSessions(add telemetry.Add) {
 
 // Called counts a call into a plugin.
 func (c *counters) Called(plugin string, took time.Duration, _ int) {
-	c.calls.WithLabelValues(plugin).Inc()
-	c.seconds.WithLabelValues(plugin).Observe(took.Seconds())
+	h, ok := c.handles.Load(plugin)
+	if !ok {
+		h, _ = c.handles.LoadOrStore(plugin, &handle{c.calls.WithLabelValues(plugin), c.seconds.WithLabelValues(plugin)})
+	}
+	x := h.(*handle)
+	x.calls.Inc()
+	x.seconds.Observe(took.Seconds())
+}
+
+// handle is where the calls of one plugin are counted.
+type handle struct {
+	calls   telemetry.Counter
+	seconds telemetry.Histogram
 }
 
 // Faulted counts a fault.

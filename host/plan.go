@@ -177,7 +177,7 @@ func (x *proposal) compareListeners() {
 
 func (x *proposal) comparePoints() {
 	pair(x.old.Points, x.now.Points, func(p config.Point) string { return p.Name }, func(action string, old, now config.Point) {
-		if old != now {
+		if !reflect.DeepEqual(old, now) {
 			x.points = append(x.points, pointStep{action, old, now, action == admin.Changed && (old.Push != now.Push || old.URL != now.URL)})
 		}
 	})

@@ -9,7 +9,6 @@ import (
 
 	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/internal/config"
-	"github.com/weir-media/weir/host/internal/deliver"
 	"github.com/weir-media/weir/host/internal/netio"
 	"github.com/weir-media/weir/host/internal/plugin"
 	"github.com/weir-media/weir/host/internal/point"
@@ -28,13 +27,8 @@ func (s *Server) Status() admin.Status {
 
 func (s *Server) delivered() admin.Deliver {
 	t := s.pool.Stats()
-	d := admin.Deliver{Viewers: int(t.Viewers), Bytes: t.Bytes, Sends: t.Sends, DroppedPackets: t.DroppedPackets, Left: map[string]uint64{}}
-	for _, why := range deliver.Reasons() {
-		if n := t.Left[why]; n > 0 {
-			d.Left[why.String()] = n
-		}
-	}
-	return d
+	return admin.Deliver{Viewers: int(t.Viewers), Waiting: int(t.Waiting), Bytes: t.Bytes, Packets: t.Packets, Sends: t.Sends, BytesPerSend: ratio(t.Bytes, t.Sends),
+		DroppedPackets: t.DroppedPackets, DroppedBytes: droppedBytes(&t.Missed, t.Unsent[:]), Left: left(t.Left[:])}
 }
 
 func (s *Server) listenerList() []admin.Listener {
@@ -99,12 +93,15 @@ func (s *Server) pluginList() []admin.Plugin {
 	for _, r := range s.room.Runners() { // before the lock, which a change takes while runners wait for it
 		runners[r.Name()] = r.Status()
 	}
+	a := s.account()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []admin.Plugin
 	for _, c := range s.config().Plugins {
 		if r, ok := runners[c.Name]; ok && s.plugins[c.Name] != nil {
-			all = append(all, s.pluginStatus(s.plugins[c.Name], r))
+			st := s.pluginStatus(s.plugins[c.Name], r)
+			st.Spending = s.spending(&a, c.Name, r.Spent, st.Carrier)
+			all = append(all, st)
 		}
 	}
 	return all
@@ -127,11 +124,14 @@ func (s *Server) pluginStatus(p *loaded, r session.PluginStatus) admin.Plugin {
 
 func (s *Server) pointList() []admin.Point {
 	var all []admin.Point
+	a := s.account()
 	for _, p := range s.room.Points() {
 		snap := p.Snapshot()
 		st := admin.Point{Name: snap.Name, State: snap.State.String(), Reason: snap.Reason, Source: snap.Source, SourceSince: snap.Since,
 			Sources: snap.Sources, Viewers: snap.Viewers, MaxViewers: p.Options().MaxViewers}
+		st.Multicast = s.multicastStatus(p)
 		s.judgePoint(&st, p.Options())
+		st.Delivery, st.Parts = a.delivery(func(k series) bool { return k.point == snap.Name }), a.parts(snap.Name)
 		for _, r := range snap.Renditions {
 			st.Renditions = append(st.Renditions, rendition(r))
 		}
@@ -141,7 +141,7 @@ func (s *Server) pointList() []admin.Point {
 }
 
 func rendition(r *point.Rendition) admin.Rendition {
-	st := admin.Rendition{Name: r.Name(), From: r.From(), HeldBytes: r.Log.Bytes()}
+	st := admin.Rendition{Name: r.Name(), From: r.From(), HeldBytes: r.Log.Bytes(), MaxHeldBytes: r.Log.MaxBytes(), EarlyPackets: r.Log.Early()}
 	st.OldestSequence, st.NextSequence = r.Log.Bounds()
 	if h := r.Log.Header(); h != nil {
 		st.HeaderBytes, st.Generation = len(h.Bytes), h.Generation

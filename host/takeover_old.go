@@ -209,6 +209,7 @@ func (y *yielding) serving() {
 		s.admin.Release()
 	}
 	s.closeGate(true)
+	s.multicast.Close() // the new server sends to the same
 	x := &s.succession
 	x.mu.Lock()
 	x.served = true

@@ -23,6 +23,7 @@ type (
 	PluginStatus = admin.Plugin
 	Fault        = admin.Fault
 	Session      = admin.Session
+	Multicast    = admin.Multicast
 )
 
 // Server is a weir that runs inside a test. Methods that can fail end the test, so only

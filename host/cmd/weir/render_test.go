@@ -31,6 +31,7 @@ func sample() admin.Status {
 		Plugins: []admin.Plugin{
 			{Name: "asf", Version: "0.1.0", State: admin.PluginRunning, Generation: 2, Hash: hash, Sessions: 3, Instances: 4,
 				Limited: map[string]uint64{"timers": 3, "pending_writes": 12}, Work: admin.Work{Calls: 90210, Events: 120000, BusySeconds: 1.5},
+				Spending: admin.Spending{CPUSeconds: 1.25, CPUOf: admin.CPUOfCalls, CPUPercent: 0.31},
 				Blame: admin.Blame{Quarantines: 1, Aside: 3, TurnedAway: map[string]uint64{"throttled": 12, "quarantined": 4}, Throttled: []admin.Throttled{
 					{Network: "198.51.100.0/24", Until: now.Add(time.Minute), Faults: 7}, {Network: "2001:db8::/64", Datagrams: true, Until: now.Add(500 * time.Millisecond), Faults: 1}}}},
 			{Name: "mine", Version: "0.0.1", State: admin.PluginFailed, Code: "0xC00D157D", Reason: "trap during DATA; tried again in 4s", Generation: 7, Hash: hash,
@@ -43,13 +44,24 @@ func sample() admin.Status {
 		},
 		Points: []admin.Point{
 			{Name: "demo", State: "live", Source: "file: file:builtin/demo.asf", SourceSince: ago(26 * time.Hour), Sources: 1, Viewers: 12, MaxViewers: 1000,
-				Renditions: []admin.Rendition{{Name: "asf", HeaderBytes: 5213, Generation: 1, HeldBytes: 4 << 20, HeldSeconds: 30.04}, {Name: "mmsh", From: "asf"}}},
+				Renditions: []admin.Rendition{{Name: "asf", HeaderBytes: 5213, Generation: 1, HeldBytes: 4 << 20, HeldSeconds: 30.04}, {Name: "mmsh", From: "asf"}}, Delivery: delivered(),
+				Parts: []admin.Part{{Rendition: "asf", Plugin: "http", Delivery: delivered()}, {Rendition: "mmsh", Plugin: "wmsp", Delivery: admin.Delivery{Viewers: 3, Attached: 3}}}},
+			{Name: "group", State: "idle", Delivery: delivered(), Parts: []admin.Part{{Rendition: "mpegts", Delivery: delivered()}}},
 			{Name: "live", State: "idle"},
 			{Name: "relay", State: "failed", Code: "0xC00D157E", Reason: "no plugin knows the scheme rtmp"},
 		},
 		Limits:  admin.Limits{CPUs: 2, OpenFiles: 61, MaxOpenFiles: 1048576, MemoryBytes: 96 << 20},
-		Deliver: admin.Deliver{Viewers: 12, Bytes: 5 << 30, Sends: 81234, DroppedPackets: 7, Left: map[string]uint64{"peer_closed": 1100, "lag": 2, "shutdown": 0}},
+		Deliver: admin.Deliver{Viewers: 12, Bytes: 5 << 30, Sends: 81234, BytesPerSend: 66089, DroppedPackets: 7, Left: map[string]uint64{"peer_closed": 1100, "lag": 2, "shutdown": 0}},
 	}
+}
+
+// delivered is a point that lost something for each kind of reason.
+func delivered() admin.Delivery {
+	steps := []admin.LagStep{{UpToMillis: 40, Count: 900}, {UpToMillis: 5120, Count: 99}, {UpToMillis: -1, Count: 11}}
+	return admin.Delivery{Viewers: 9, Waiting: 1, Attached: 1109, Bytes: 5 << 30, Packets: 4_000_000, Sends: 81234, BytesPerSend: 66089, BusySeconds: 12.5,
+		DroppedPackets: map[string]uint64{"lag": 7, "overrun": 2}, DroppedBytes: map[string]uint64{"lag": 9212, "overrun": 2632, "left_stalled": 3 << 20},
+		Left: map[string]uint64{"peer_closed": 1100, "stalled": 1}, Lag: &admin.Lag{Samples: 1010, P50Millis: 40, P99Millis: -1, Steps: steps},
+		Recent: &admin.Recent{Seconds: 10, BitsPerSecond: 9_040_000, SendsPerSecond: 225, BytesPerSend: 5022, BusyPercent: 0.42}}
 }
 
 func TestWriteStatus(t *testing.T) {

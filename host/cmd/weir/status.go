@@ -49,8 +49,9 @@ func writeStatus(w io.Writer, st admin.Status, now time.Time) {
 	writeListeners(w, st.Listeners)
 	writePlugins(w, st.Plugins, now)
 	writePoints(w, st.Points, now)
+	writeDelivery(w, st.Points)
 	d := st.Deliver
-	fmt.Fprintf(w, "\nDELIVERY  %s, %s in %s, %s dropped%s\n", count(d.Viewers, "viewer"), size(d.Bytes), count(d.Sends, "send"),
+	fmt.Fprintf(w, "\nDELIVERY  %s, %s in %s%s, %s dropped%s\n", count(d.Viewers, "viewer"), size(d.Bytes), count(d.Sends, "send"), aSend(d),
 		count(d.DroppedPackets, "packet"), counts("; left: ", d.Left))
 	if t := st.Takeover; t != nil {
 		fmt.Fprintf(w, "TAKEOVER  from process %d; it and those before it still have %s and %s\n", t.FromPID, count(t.ViewersLeft, "viewer"), count(t.SourcesRelayed, "source"))
@@ -112,13 +113,13 @@ func refusals(outcomes map[string]uint64) string {
 
 func writePlugins(w io.Writer, all []admin.Plugin, now time.Time) {
 	fmt.Fprintln(w)
-	t := newTable(w, "PLUGIN", "STATE", "VERSION", "GENERATION", "SESSIONS", "CALLS", "BUSY", "SLOW", "REFUSED", "FAULTS")
+	t := newTable(w, "PLUGIN", "STATE", "VERSION", "GENERATION", "SESSIONS", "CALLS", "BUSY", "CPU", "SLOW", "REFUSED", "FAULTS")
 	for _, p := range all {
 		generation := ""
 		if p.Generation > 0 {
 			generation = fmt.Sprintf("%d %s", p.Generation, short(p.Hash))
 		}
-		t.row(p.Name, p.State, p.Version, generation, fmt.Sprint(p.Sessions), fmt.Sprint(p.Calls), age(time.Duration(p.BusySeconds*float64(time.Second))),
+		t.row(p.Name, p.State, p.Version, generation, fmt.Sprint(p.Sessions), fmt.Sprint(p.Calls), age(time.Duration(p.BusySeconds*float64(time.Second))), cpu(p.Spending),
 			fmt.Sprint(p.SlowCalls), fmt.Sprint(p.Refused), fmt.Sprint(p.Faults))
 	}
 	t.flush()
@@ -234,6 +235,7 @@ func writePoints(w io.Writer, all []admin.Point, now time.Time) {
 		if p.Reason != "" {
 			writeNote(w, "point "+p.Name+" is "+p.State, strings.TrimSpace(p.Code+" "+p.Reason))
 		}
+		writeMulticast(w, p)
 	}
 }
 
@@ -243,6 +245,9 @@ func renditions(all []admin.Rendition) string {
 		held := "no header yet"
 		if r.HeaderBytes > 0 {
 			held = fmt.Sprintf("%s, %.1fs", size(r.HeldBytes), r.HeldSeconds)
+			if r.EarlyPackets > 0 {
+				held += ": all that limits.buffer holds"
+			}
 		}
 		if r.From != "" {
 			held = "from " + r.From + ", " + held

@@ -147,3 +147,14 @@ func (s *Space) Set(name, value string) {
 		s.t.Fatal(err)
 	}
 }
+
+// Wire joins two namespaces by a pair of interfaces, up, each with an address such as "10.77.0.1/24". Groups of IPv4 are routed to them.
+func Wire(s *Space, name, address string, to *Space, peer, there string) {
+	s.t.Helper()
+	run(s.t, "ip", "link", "add", name, "netns", s.name, "type", "veth", "peer", "name", peer, "netns", to.name)
+	for _, end := range []struct{ space, name, address string }{{s.name, name, address}, {to.name, peer, there}} {
+		run(s.t, "ip", "-n", end.space, "addr", "add", end.address, "dev", end.name)
+		run(s.t, "ip", "-n", end.space, "link", "set", end.name, "up")
+		run(s.t, "ip", "-n", end.space, "route", "add", "224.0.0.0/4", "dev", end.name) // RFC 5771
+	}
+}

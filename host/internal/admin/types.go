@@ -122,6 +122,7 @@ type Plugin struct {
 	RolledBack string    `json:"rolled_back,omitempty"` // why the last change of its module was taken back; empty: it was not
 	Carriage
 	Work
+	Spending
 	Blame
 	Limits  *PluginLimits     `json:"limits,omitempty"`  // nil while nothing is loaded
 	Limited map[string]uint64 `json:"limited,omitempty"` // how often a session would have held more, by the limit's key in plugins.yaml
@@ -189,6 +190,9 @@ type Point struct {
 	Viewers     int         `json:"viewers"`
 	MaxViewers  int         `json:"max_viewers,omitempty"` // 0: no limit
 	Renditions  []Rendition `json:"renditions"`
+	Delivery    Delivery    `json:"delivery"`
+	Parts       []Part      `json:"parts,omitempty"` // of Delivery
+	Multicast   []Multicast `json:"multicast,omitempty"`
 }
 
 // Rendition is a point's content in one wire form.
@@ -200,8 +204,10 @@ type Rendition struct {
 	OldestSequence uint64  `json:"oldest_sequence"`
 	NextSequence   uint64  `json:"next_sequence"`
 	HeldBytes      int     `json:"held_bytes"`
-	HeldSeconds    float64 `json:"held_seconds"`   // media time
-	NewestSeconds  float64 `json:"newest_seconds"` // media time of the newest packet; the point's first was near 0
+	MaxHeldBytes   int     `json:"max_held_bytes"`          // limits.buffer
+	EarlyPackets   uint64  `json:"early_packets,omitempty"` // left the buffer before their time, since MaxHeldBytes were taken
+	HeldSeconds    float64 `json:"held_seconds"`            // media time
+	NewestSeconds  float64 `json:"newest_seconds"`          // media time of the newest packet; the point's first was near 0
 }
 
 // Limits is what bounds the server as a whole. A field is 0 where the system does not tell. Measure fills it.
@@ -216,10 +222,14 @@ type Limits struct {
 // Deliver counts what went to viewers since the server started.
 type Deliver struct {
 	Viewers        int               `json:"viewers"`
+	Waiting        int               `json:"waiting"` // of these, with a full socket
 	Bytes          uint64            `json:"bytes"`
+	Packets        uint64            `json:"packets"`
 	Sends          uint64            `json:"sends"`
+	BytesPerSend   float64           `json:"bytes_per_send"`
 	DroppedPackets uint64            `json:"dropped_packets"`
-	Left           map[string]uint64 `json:"left"` // viewers gone, by deliver.Reason
+	DroppedBytes   map[string]uint64 `json:"dropped_bytes"` // as Delivery's
+	Left           map[string]uint64 `json:"left"`          // viewers gone, by deliver.Reason
 }
 
 // Session is what is kept while one peer talks to the server through one plugin.

@@ -8,6 +8,7 @@ package config
 import (
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -132,15 +133,22 @@ type Grant struct {
 
 // Point is one named stream.
 type Point struct {
-	Name    string
-	Push    bool   // an encoder brings the stream
-	URL     string // where weir fetches it; empty if Push
-	Buffer  time.Duration
-	Grace   time.Duration // how long viewers are kept without a source
-	Viewers int           // most at once; 0: no limit
-	OnLag   OnLag
-	MaxLag  time.Duration
-	Latency time.Duration // longest that delivery gathers packets for one send
+	Name   string
+	Push   bool   // an encoder brings the stream
+	URL    string // where weir fetches it; empty if Push
+	Buffer time.Duration
+	// BufferBytes is the most that the buffer of each rendition holds.
+	BufferBytes uint64
+	Grace       time.Duration // how long viewers are kept without a source
+	Viewers     int           // most at once; 0: no limit
+	OnLag       OnLag
+	MaxLag      time.Duration
+	Latency     time.Duration // longest that delivery gathers packets for one send
+	// BurstRate is the most that a viewer who is behind is sent, in multiples of the stream's
+	// own rate; 0: as fast as its socket takes it.
+	BurstRate float64
+	// Multicast is where the point is sent to unasked, in the order of the file.
+	Multicast []Destination
 }
 
 // OnLag says what becomes of a viewer that is more than MaxLag behind.
@@ -154,21 +162,28 @@ const (
 
 // Defaults and bounds; "chosen" where no other source is named.
 const (
-	DefaultSocket  = "weir.sock"           // interface: plugins.yaml
-	DefaultBuffer  = 30 * time.Second      // interface: plugins.yaml
-	DefaultGrace   = 30 * time.Second      // interface: plugins.yaml
-	DefaultMaxLag  = 10 * time.Second      // chosen
-	DefaultLatency = 40 * time.Millisecond // chosen
-	DefaultDrain   = 10 * time.Minute      // chosen
+	DefaultSocket = "weir.sock"      // interface: plugins.yaml
+	DefaultBuffer = 30 * time.Second // interface: plugins.yaml
+	DefaultGrace  = 30 * time.Second // interface: plugins.yaml
+	// DefaultBufferBytes holds 30 s of 17 Mbit/s.
+	DefaultBufferBytes = 64 << 20
+	DefaultMaxLag      = 10 * time.Second      // chosen
+	DefaultLatency     = 40 * time.Millisecond // chosen
+	DefaultDrain       = 10 * time.Minute      // chosen
 
-	minBuffer, maxBuffer   = time.Second, 10 * time.Minute
-	minGrace, maxGrace     = 0, 24 * time.Hour
-	minMaxLag, maxMaxLag   = 100 * time.Millisecond, 10 * time.Minute
-	minLatency, maxLatency = 5 * time.Millisecond, 200 * time.Millisecond
-	maxViewers             = 10_000_000
-	maxSocketBytes         = 107     // unix(7): sun_path holds 108 with its NUL
-	maxDepth               = 32      // levels of keys
-	maxFileBytes           = 4 << 20 // far above a file that a person writes
+	minBuffer, maxBuffer = time.Second, 10 * time.Minute
+	// The least is a few chunks of a slow stream, the most what 10 min of 800 Mbit/s take.
+	minBufferBytes, maxBufferBytes = 1 << 20, 64 << 30
+	minGrace, maxGrace             = 0, 24 * time.Hour
+	minMaxLag, maxMaxLag           = 100 * time.Millisecond, 10 * time.Minute
+	minLatency, maxLatency         = 5 * time.Millisecond, 200 * time.Millisecond
+	// A viewer who is behind must get more than the stream's rate, or it never catches up.
+	minBurstRate, maxBurstRate = 1.1, 100 // chosen
+
+	maxViewers     = 10_000_000
+	maxSocketBytes = 107     // unix(7): sun_path holds 108 with its NUL
+	maxDepth       = 32      // levels of keys
+	maxFileBytes   = 4 << 20 // far above a file that a person writes
 )
 
 // Hash is the SHA-256 of the file's text, in lower-case hex.
@@ -207,6 +222,12 @@ func resolve(dir, p string) string {
 		return p
 	}
 	return filepath.Join(dir, p)
+}
+
+// IsList tells whether a key names an item of a list of the file, as ("points", "live", "multicast", "0") does.
+func (c *Config) IsList(key ...string) bool {
+	_, ok := c.origins.lines[strings.Join(key, separator)]
+	return ok
 }
 
 // Problem words something that the host found wrong under a key of this configuration, such as ("plugins", "wmsp", "config", "burst").

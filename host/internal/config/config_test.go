@@ -36,7 +36,7 @@ plugins:
   ext: {exec: /opt/ext, enabled: false}
 points:
   demo: {source: {url: "file:media/demo.asf"}}
-  live.asx: {source: push, buffer: 10s, grace: 0s, limits: {viewers: 1000}, on_lag: drop, max_lag: 5s, latency: 5ms}
+  live.asx: {source: push, buffer: 10s, grace: 0s, limits: {viewers: 1000, buffer: 8MiB}, on_lag: drop, max_lag: 5s, latency: 5ms, burst_rate: 1.5}
 `
 
 func parse(text string, environ ...string) (*Config, error) {
@@ -81,8 +81,14 @@ func TestWhole(t *testing.T) {
 			{Name: "wmsp", Enabled: true, Instances: 1, Drain: DefaultDrain, Builtin: "wmsp", Listeners: []string{"web", "six"}, Grant: Grant{Attach: Patterns{"*"}}},
 		},
 		Points: []Point{
-			{"demo", false, "file:media/demo.asf", 30 * time.Second, 30 * time.Second, 0, LagSkip, 10 * time.Second, 40 * time.Millisecond},
-			{"live.asx", true, "", 10 * time.Second, 0, 1000, LagDrop, 5 * time.Second, 5 * time.Millisecond},
+			{
+				Name: "demo", URL: "file:media/demo.asf", Buffer: 30 * time.Second, BufferBytes: DefaultBufferBytes, Grace: 30 * time.Second,
+				OnLag: LagSkip, MaxLag: 10 * time.Second, Latency: 40 * time.Millisecond,
+			},
+			{
+				Name: "live.asx", Push: true, Buffer: 10 * time.Second, BufferBytes: 8 << 20, Viewers: 1000,
+				OnLag: LagDrop, MaxLag: 5 * time.Second, Latency: 5 * time.Millisecond, BurstRate: 1.5,
+			},
 		},
 	}
 	if !reflect.DeepEqual(c, want) {
@@ -169,7 +175,10 @@ var problemCases = []struct{ name, text, want string }{
 	{"point empty", "points: {'': {source: push}}", `points."": the name is empty`},
 	{"buffer", "points: {a: {source: push, buffer: 30}}", `points.a.buffer: "30" is not a duration; write a number with its unit`},
 	{"latency", "points: {a: {source: push, latency: 4ms}}", "points.a.latency: 4ms is out of range; choose 5ms to 200ms"},
+	{"burst_rate", "points: {a: {source: push, burst_rate: 1}}", `points.a.burst_rate: "1" is not a number from 1.1 to 100; write one, as in 2`},
+	{"burst_rate none", "points: {a: {source: push, burst_rate: NaN}}", `points.a.burst_rate: "NaN" is not a number from 1.1`},
 	{"on_lag", "points: {a: {source: push, on_lag: wait}}", `points.a.on_lag: "wait" is unknown; write skip`},
+	{"buffer of few bytes", "points: {a: {source: push, limits: {buffer: 100KiB}}}", `points.a.limits.buffer: 100KiB is out of range; choose 1MiB to 64GiB`},
 	{"viewers", "points: {a: {source: push, limits: {viewers: 0}}}", `points.a.limits.viewers: "0" is not a whole number from 1`},
 	{"deep", "plugins: {a: {module: b, config: " + strings.Repeat("{x: ", 9000) + "1" + strings.Repeat("}", 9000) + "}}", "is more than 32 levels deep; flatten it"},
 	{"large", "#" + strings.Repeat(" ", maxFileBytes), "plugins.yaml: has more than 4194304 bytes"},

@@ -61,14 +61,17 @@ func (s *shape) find(tree any, rest string, key []string) (found []target) {
 		next, deeper := strings.CutPrefix(rest, word+"__")
 		switch {
 		case word == "":
-		case rest == word && s.kind != fixed && s.kind != byName:
+		case rest == word && s.kind != fixed && s.kind != byName && s.kind != entries:
 			found = append(found, target{below(key, name), s, mapping[name]})
 		case deeper:
 			found = append(found, s.find(mapping[name], next, below(key, name))...)
 		}
 	}
 	switch s.kind {
-	case fixed, either:
+	case fixed, either, entries:
+		if _, isList := tree.([]any); isList {
+			return nil // which of them is not said
+		}
 		for _, name := range slices.Sorted(maps.Keys(s.keys)) {
 			child(name, s.keys[name])
 		}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/hex"
 	"net/url"
 	"regexp"
@@ -33,6 +34,7 @@ func (l *loader) config(c *Config, top at) {
 		c.Points = append(c.Points, l.point(a))
 	}
 	l.overlaps(c)
+	l.sentTwice(top, c)
 }
 
 func (l *loader) admin(a at, dir string) Admin {
@@ -131,13 +133,16 @@ func (l *loader) code(p *Plugin, a at, dir string) {
 
 func (l *loader) point(a at) Point {
 	p := Point{
-		Name:    a.name(),
-		Buffer:  a.key("buffer").duration(DefaultBuffer, minBuffer, maxBuffer),
-		Grace:   a.key("grace").duration(DefaultGrace, minGrace, maxGrace),
-		Viewers: a.key("limits").key("viewers").count(maxViewers),
-		OnLag:   LagSkip,
-		MaxLag:  a.key("max_lag").duration(DefaultMaxLag, minMaxLag, maxMaxLag),
-		Latency: a.key("latency").duration(DefaultLatency, minLatency, maxLatency),
+		Name:        a.name(),
+		Buffer:      a.key("buffer").duration(DefaultBuffer, minBuffer, maxBuffer),
+		Grace:       a.key("grace").duration(DefaultGrace, minGrace, maxGrace),
+		Viewers:     a.key("limits").key("viewers").count(maxViewers),
+		BufferBytes: cmp.Or(a.key("limits").key("buffer").size(minBufferBytes, maxBufferBytes), DefaultBufferBytes),
+		OnLag:       LagSkip,
+		MaxLag:      a.key("max_lag").duration(DefaultMaxLag, minMaxLag, maxMaxLag),
+		Latency:     a.key("latency").duration(DefaultLatency, minLatency, maxLatency),
+
+		BurstRate: a.key("burst_rate").multiple(minBurstRate, maxBurstRate),
 	}
 	if what := wrongWithPointName(p.Name); what != "" {
 		a.fail("the name %s; choose one such as live or sports/news", what)
@@ -149,6 +154,7 @@ func (l *loader) point(a at) Point {
 		}
 	}
 	l.source(&p, a.key("source"))
+	p.Multicast = l.multicast(a.key("multicast"))
 	return p
 }
 

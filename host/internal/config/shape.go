@@ -12,19 +12,20 @@ import (
 type kind uint8
 
 const (
-	scalar kind = iota // one plain value
-	list               // plain values
-	fixed              // a mapping with known keys
-	byName             // a mapping from names of the operator's choice
-	free               // anything: a plugin's own configuration
-	either             // one plain value, or a mapping with known keys
-	later              // known, but not in this version
+	scalar  kind = iota // one plain value
+	list                // plain values
+	fixed               // a mapping with known keys
+	byName              // a mapping from names of the operator's choice
+	free                // anything: a plugin's own configuration
+	either              // one plain value, or a mapping with known keys
+	entries             // a mapping with known keys, or a list of them
+	later               // known, but not in this version
 )
 
 // shape is the table of keys: one place for what is known, what is near, and what a variable may override.
 type shape struct {
 	kind kind
-	keys map[string]*shape // of fixed and either
+	keys map[string]*shape // of fixed, either and entries
 	each *shape            // of byName
 }
 
@@ -70,8 +71,10 @@ var root = keys(map[string]*shape{
 	"points": names(keys(map[string]*shape{
 		"source": {kind: either, keys: map[string]*shape{"url": leaf(scalar)}},
 		"buffer": leaf(scalar), "grace": leaf(scalar), "on_lag": leaf(scalar), "max_lag": leaf(scalar), "latency": leaf(scalar),
-		"limits":    keys(map[string]*shape{"viewers": leaf(scalar)}),
-		"multicast": leaf(later), "archive": leaf(later),
+		"burst_rate": leaf(scalar),
+		"limits":     keys(leaves("viewers", "buffer")),
+		"multicast":  {kind: entries, keys: leaves("rendition", "group", "ttl", "interface", "loopback")},
+		"archive":    leaf(later),
 	})),
 })
 
@@ -96,6 +99,12 @@ func (s *shape) check(v any, key []string, fail func(key []string, format string
 		for i, item := range items {
 			leaf(scalar).check(item, below(key, strconv.Itoa(i)), fail)
 		}
+	case s.kind == entries && isList:
+		for i, item := range items {
+			keys(s.keys).check(item, below(key, strconv.Itoa(i)), fail)
+		}
+	case s.kind == entries && !isMapping:
+		fail(key, "is neither a mapping nor a list of them; write {key: value, …}")
 	case isList, s.kind == fixed && !isMapping, s.kind == byName && !isMapping:
 		fail(key, "is not a mapping; write {key: value, …}")
 	case s.kind == byName:

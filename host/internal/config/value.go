@@ -93,6 +93,19 @@ func (a at) count(most int) int {
 	return n
 }
 
+// multiple reads a factor. Zero, or none, means no limit.
+func (a at) multiple(least, most float64) float64 {
+	if !a.present() {
+		return 0
+	}
+	x, err := strconv.ParseFloat(a.text(), 64)
+	if err != nil || x != 0 && !(x >= least && x <= most) {
+		a.fail("%q is not a number from %v to %v; write one, as in 2 or 1.5, or 0 for no limit", a.text(), least, most)
+		return 0
+	}
+	return x
+}
+
 // within reads a whole number that must be there.
 func (a at) within(least, most int) int {
 	n, err := strconv.Atoi(a.text())

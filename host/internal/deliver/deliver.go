@@ -74,9 +74,19 @@ type Attach struct {
 	OnChange Rule          // the next packet has another header
 	OnEnd    Rule          // the log has ended
 	Hold     bool          // send Head and what is written, no packets before Resume
-	Latency  time.Duration // how long packets may be gathered; 0: the pool's
-	Pending  int           // bytes that Write may leave waiting; 0: PendingBytes
-	Sink     Sink          // may be nil: input is discarded
+	Latency  time.Duration // the longest that packets are gathered; 0: the pool's
+	// BurstRate is the most that a viewer which is behind is sent, in multiples of the
+	// stream's own rate; 0: as fast as its socket takes it.
+	BurstRate float64
+	Buffers   Buffers
+	Sink      Sink   // may be nil: input is discarded
+	By        string // whose viewer it is, for Account; one of few, such as a plugin's name
+}
+
+// Buffers bound what waits for one viewer, in bytes. Each zero value means its default.
+type Buffers struct {
+	Send    int // SO_SNDBUF, which the kernel doubles; the pool's
+	Pending int // what Write may leave waiting; PendingBytes
 }
 
 // Sink is told of a viewer's fate. Its methods run on a worker's goroutine and
@@ -104,7 +114,7 @@ const (
 	WriteError                  // the socket failed otherwise
 	Lag                         // too far behind, by LagDrop
 	Stalled                     // the peer took nothing for Options.Stall
-	WriteOverflow               // more than Attach.Pending waiting
+	WriteOverflow               // more than Buffers.Pending waiting
 	HeaderChange                // by OnChange
 	SourceEnd                   // by OnEnd
 	Closed                      // by Close or Finish

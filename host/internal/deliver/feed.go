@@ -8,22 +8,32 @@ import (
 	"github.com/weir-media/weir/host/internal/stream"
 )
 
-// feed is one log's viewers on one worker. The log's writer arms it; from then on
-// the worker serves its viewers every latency, until a round finds nothing new.
+// audience is who watches one log by one Attach.By: what is counted together.
+type audience struct {
+	log *stream.Log
+	by  string
+}
+
+// feed is one log's viewers on one worker, of one audience. The log's writer arms it; from then on
+// the worker serves its viewers every interval, until a round finds nothing new.
 // Only armed, urgent and walked are shared with the writer.
 type feed struct {
-	worker  *worker
-	log     *stream.Log
+	worker *worker
+	audience
+	tally   *tally
 	live    []*Viewer // those to be served when the log grows
 	viewers int       // all, with those aside
 	latency time.Duration
-	due     time.Duration // of the next round, while ticking
-	ticking bool
-	ended   bool // a round has seen the end
+	walk    walk
+	sum     sum
+	rules   [rulesKept]*rules // of the viewers that came last
+	meter   meter
+	rests   bool // a UDP viewer keeps a part of a datagram, which a round in a while sends
 
 	armed  atomic.Bool
 	urgent atomic.Bool   // a batch is full before the round is due
 	walked atomic.Uint64 // the log's Written at the last round
+	pace   atomic.Int64  // the interval after the last round, ns
 }
 
 // Wake is called by the log's writer.
@@ -41,34 +51,12 @@ func (f *feed) Wake(l *stream.Log) {
 
 // fresh tells whether the log has something that no round has seen.
 func (f *feed) fresh() bool {
-	return f.log.Written() != f.walked.Load() || f.log.Ended() != f.ended
-}
-
-// round serves the live viewers if there is something new, else it disarms.
-func (f *feed) round(now time.Duration) {
-	f.urgent.Store(false)
-	if !f.fresh() {
-		f.ticking = false
-		f.armed.Store(false)
-		if !f.fresh() || f.armed.Swap(true) {
-			return
-		}
-		f.ticking = true
-	}
-	f.ended = f.log.Ended()
-	f.walked.Store(f.log.Written())
-	for i := len(f.live) - 1; i >= 0; i-- { // serve may take the i-th out
-		f.worker.serve(f.live[i], now)
-	}
-	f.due += f.latency
-	if f.due < now {
-		f.due = now + f.latency
-	}
+	return f.log.Written() != f.walked.Load() || f.log.Ended() != f.walk.ended
 }
 
 func (f *feed) enter(v *Viewer) {
 	if v.place == aside {
-		v.place = len(f.live)
+		v.place = int32(len(f.live))
 		f.live = append(f.live, v)
 	}
 }
@@ -86,17 +74,24 @@ func (f *feed) setAside(v *Viewer) {
 }
 
 // join puts a viewer on the feed of its log, which it makes if need be.
-func (w *worker) join(v *Viewer, l *stream.Log) {
-	f := w.byLog[l]
+func (w *worker) join(v *Viewer, l *stream.Log, by string) {
+	a := audience{l, by}
+	f := w.byLog[a]
 	if f == nil {
-		f = &feed{worker: w, log: l, latency: v.rules.latency}
+		f = &feed{worker: w, audience: a, tally: w.ledger.open(l).of(by, w.number), latency: v.rules.latency}
 		f.walked.Store(l.Written())
-		w.byLog[l] = f
+		w.byLog[a] = f
 		w.feeds = append(w.feeds, f)
 		l.AddWaker(f)
 	}
+	f.share(v)
 	f.latency = min(f.latency, v.rules.latency)
 	f.viewers++
+	f.tally.viewers.Add(1)
+	f.tally.attached.Add(1)
+	if v.state.blocked {
+		f.tally.waiting.Add(1)
+	}
 	v.feed = f
 	v.count.log.Store(l)
 }
@@ -106,11 +101,51 @@ func (w *worker) leave(v *Viewer) {
 	f := v.feed
 	f.setAside(v)
 	v.feed = nil
+	f.tally.viewers.Add(-1)
+	if v.state.blocked {
+		f.tally.waiting.Add(-1)
+	}
 	if f.viewers--; f.viewers > 0 {
 		return
 	}
+	f.flush()
 	f.log.RemoveWaker(f)
-	delete(w.byLog, f.log)
+	delete(w.byLog, f.audience)
 	i := slices.Index(w.feeds, f)
 	w.feeds = slices.Delete(w.feeds, i, i+1)
+}
+
+// rulesKept is how many different rules of a feed are shared. Chosen: a feed's viewers
+// come by one plugin, which has few forms of reply.
+const rulesKept = 4
+
+// share has a viewer use the rules of another that are the same.
+func (f *feed) share(v *Viewer) {
+	for _, r := range f.rules {
+		if r != nil && r.equal(v.rules) {
+			v.rules = r
+			return
+		}
+	}
+	copy(f.rules[1:], f.rules[:])
+	f.rules[0] = v.rules
+}
+
+// sum is what a feed's viewers were sent since its last flush.
+type sum struct{ bytes, packets, sends uint64 }
+
+// flush publishes the sum.
+func (f *feed) flush() {
+	if f.sum == (sum{}) {
+		return
+	}
+	for _, c := range []struct{ bytes, packets, sends *atomic.Uint64 }{
+		{&f.tally.bytes, &f.tally.packets, &f.tally.sends},
+		{&f.worker.totals.bytes, &f.worker.totals.packets, &f.worker.totals.sends},
+	} {
+		c.bytes.Add(f.sum.bytes)
+		c.packets.Add(f.sum.packets)
+		c.sends.Add(f.sum.sends)
+	}
+	f.sum = sum{}
 }

@@ -28,6 +28,7 @@ type letter struct {
 	bytes  []byte
 	log    *stream.Log
 	cursor stream.Cursor
+	by     string // of orderAttach
 }
 
 // inbox holds letters from any goroutine to one worker, newest on top. Letters are

@@ -31,6 +31,7 @@ func openPoller() (*poller, error) { return nil, errPlatform }
 
 func (*poller) close()                        {}
 func (*poller) wake()                         {}
+func (*poller) yield()                        {}
 func (*poller) remove(int)                    {}
 func (*poller) add(int, uint32, uint32) error { return errPlatform }
 func (*poller) wait(time.Time, bool) []event  { return nil }

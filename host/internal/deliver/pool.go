@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,7 +23,7 @@ const (
 // Options shape a Pool. Each zero value means its default.
 type Options struct {
 	Workers    int           // GOMAXPROCS
-	Latency    time.Duration // how long packets are gathered; 40 ms
+	Latency    time.Duration // the longest that packets are gathered; 40 ms
 	BatchBytes int           // gathered bytes that are sent at once; 64 KiB
 	SendBuffer int           // SO_SNDBUF in bytes, which the kernel doubles; 256 KiB
 	Stall      time.Duration // a peer that takes nothing for this long is closed; 1 min
@@ -56,6 +57,7 @@ func (o Options) withDefaults() Options {
 type Pool struct {
 	options Options
 	workers []*worker
+	ledger  *ledger
 	turn    atomic.Uint32
 	running sync.WaitGroup
 }
@@ -63,8 +65,9 @@ type Pool struct {
 // New starts the workers.
 func New(o Options) (*Pool, error) {
 	p := &Pool{options: o.withDefaults()}
-	for range p.options.Workers {
-		w, err := newWorker(&p.options)
+	p.ledger = newLedger(p.options.Workers)
+	for i := range p.options.Workers {
+		w, err := newWorker(&p.options, p.ledger, i)
 		if err != nil {
 			for _, w := range p.workers {
 				w.poller.close()
@@ -95,12 +98,12 @@ func (p *Pool) Attach(a Attach) (*Viewer, error) {
 	if a.Log == nil {
 		return nil, errors.New("deliver: attach: no log")
 	}
-	if err := prepare(a.FD, p.options.SendBuffer); err != nil {
+	if err := prepare(a.FD, cmp.Or(a.Buffers.Send, p.options.SendBuffer)); err != nil {
 		return nil, fmt.Errorf("deliver: attach: prepare socket: %w", err)
 	}
 	w := p.workers[int(p.turn.Add(1)-1)%len(p.workers)]
 	v := newViewer(w, a)
-	if !w.inbox.put(&letter{viewer: v, order: orderAttach, bytes: a.Leftover}) {
+	if !w.inbox.put(&letter{viewer: v, order: orderAttach, bytes: a.Leftover, by: a.By}) {
 		return nil, ErrClosed
 	}
 	w.poke()
@@ -127,7 +130,9 @@ type Totals struct {
 	Packets        uint64
 	Sends          uint64
 	DroppedPackets uint64
-	Left           [reasons]uint64 // viewers that left, indexed by Reason
+	Missed         [missings]Missed // what DroppedPackets is made of, indexed by Missing
+	Left           [reasons]uint64  // viewers that left, indexed by Reason
+	Unsent         [reasons]uint64  // bytes that waited for them then, likewise
 }
 
 // Stats sums up the workers' counts.
@@ -141,9 +146,10 @@ func (p *Pool) Stats() Totals {
 
 // totals are one worker's counts; only the worker adds to them.
 type totals struct {
-	viewers, waiting                         atomic.Int64
-	attached, bytes, packets, sends, dropped atomic.Uint64
-	left                                     [reasons]atomic.Uint64
+	viewers, waiting                atomic.Int64
+	attached, bytes, packets, sends atomic.Uint64
+	missed                          missed
+	left, unsent                    [reasons]atomic.Uint64
 }
 
 func (c *totals) addTo(t *Totals) {
@@ -153,8 +159,9 @@ func (c *totals) addTo(t *Totals) {
 	t.Bytes += c.bytes.Load()
 	t.Packets += c.packets.Load()
 	t.Sends += c.sends.Load()
-	t.DroppedPackets += c.dropped.Load()
+	t.DroppedPackets += c.missed.addTo(&t.Missed)
 	for r := range c.left {
 		t.Left[r] += c.left[r].Load()
+		t.Unsent[r] += c.unsent[r].Load()
 	}
 }

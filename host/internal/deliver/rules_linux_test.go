@@ -143,7 +143,7 @@ func TestWriteOverflow(t *testing.T) {
 
 // TestWritesWithinLess: a viewer may owe what it was attached with.
 func TestWritesWithinLess(t *testing.T) {
-	_, v, k, peer := setup(t, Attach{Pending: 2048})
+	_, v, k, peer := setup(t, Attach{Buffers: Buffers{Pending: 2048}})
 	b := make([]byte, 2048)
 	if err := v.Write(b); err != nil {
 		t.Fatal(err)

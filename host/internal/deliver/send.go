@@ -15,17 +15,22 @@ const (
 	onHold           // held, or past the log's end
 	blocked          // the socket is full
 	shareOut         // others have their turn
+	early            // its burst goes on later
 	leaving          // for the reason in state.leave
 )
 
 // serve sends a viewer what it can take. It may take the viewer out.
 func (w *worker) serve(v *Viewer, now time.Duration) {
-	end, bytes, sends := w.pump(v)
+	if v.udp != nil {
+		w.serveUDP(v, now)
+		return
+	}
+	end, bytes, sends := w.pump(v, now)
 	if sends > 0 {
 		v.count.bytes.Add(bytes)
 		v.count.sends.Add(sends)
-		w.totals.bytes.Add(bytes)
-		w.totals.sends.Add(sends)
+		v.feed.sum.bytes += bytes
+		v.feed.sum.sends += sends
 	}
 	if end == leaving {
 		w.finish(v, v.state.leave)
@@ -38,6 +43,9 @@ func (w *worker) serve(v *Viewer, now time.Duration) {
 	case shareOut:
 		v.feed.enter(v)
 		w.enqueue(v)
+	case early:
+		v.feed.enter(v)
+		v.feed.later(now)
 	case blocked:
 		v.feed.setAside(v)
 		w.setBlocked(v, true, now)
@@ -50,13 +58,18 @@ func (w *worker) serve(v *Viewer, now time.Duration) {
 	}
 }
 
-func (w *worker) pump(v *Viewer) (end outcome, bytes, sends uint64) {
+func (w *worker) pump(v *Viewer, now time.Duration) (end outcome, bytes, sends uint64) {
+	if v.beginsWhole() {
+		if end, bytes, ok := w.first(v, now); ok {
+			return end, bytes, min(bytes, 1)
+		}
+	}
 	for bytes < shareBytes {
-		b, packets, end := v.next(w.options.SendBuffer)
+		b, packets, end := v.next(w.options.SendBuffer, now)
 		if end != goOn {
 			return end, bytes, sends
 		}
-		n, r := send(v.fd, b)
+		n, r := send(int(v.fd), b)
 		switch r {
 		case full:
 			return blocked, bytes, sends
@@ -83,7 +96,7 @@ func (w *worker) pump(v *Viewer) (end outcome, bytes, sends uint64) {
 
 // next gives the bytes to be sent next, and whether they are packets. With an
 // outcome other than goOn there are none.
-func (v *Viewer) next(limit int) (b []byte, packets bool, end outcome) {
+func (v *Viewer) next(limit int, now time.Duration) (b []byte, packets bool, end outcome) {
 	for {
 		if v.cursor.AtBoundary() {
 			if v.out.pending() {
@@ -95,13 +108,15 @@ func (v *Viewer) next(limit int) (b []byte, packets bool, end outcome) {
 		} else if v.out.pending() || v.state.leave != None || v.state.next != nil || v.state.held {
 			limit = 1 // only the rest of the packet
 		}
-		b, st := v.cursor.Batch(limit)
+		b, st := v.cursor.BatchTo(limit, v.allowed(now))
 		switch st {
 		case stream.More:
 			return b, true, goOn
 		case stream.Empty:
-			v.rules.grace = 0
+			v.grace, v.state.burst = 0, noBurst
 			return nil, false, caughtUp
+		case stream.Early:
+			return nil, false, early
 		case stream.Overrun:
 			v.late()
 		case stream.HeaderChange:
@@ -141,8 +156,8 @@ func (v *Viewer) between() outcome {
 func (v *Viewer) wrote(n int) {
 	v.out.off += n
 	if !v.out.pending() {
-		v.owes.Add(-int64(v.out.owed))
-		v.out = output{}
+		v.owes.Add(-int32(v.out.owed))
+		v.out = nil
 	}
 }
 
@@ -152,24 +167,27 @@ func (v *Viewer) resume() {
 		v.cursor.TakeHeader()
 	}
 	v.state.held, v.state.asked = false, false
+	v.beginBurst()
 }
 
 // change goes over to another log.
 func (v *Viewer) change() {
 	s := &v.state
-	s.sent += v.cursor.Sent()
-	s.skipped += v.cursor.Skipped()
+	w := v.worker
+	w.note(v) // on the log that it leaves
 	l := s.next
 	s.next, s.held, s.asked, s.turned, s.ended = nil, false, false, false, false
 	v.cursor = l.cursor
-	_, v.rules.grace, _ = v.cursor.Lag()
-	v.worker.leave(v)
-	v.worker.join(v, l.log)
+	_, v.grace, _ = v.cursor.Lag()
+	v.beginBurst()
+	by := v.feed.by
+	w.leave(v)
+	w.join(v, l.log, by)
 }
 
 // apply carries out a rule.
 func (v *Viewer) apply(r Rule, why Reason) {
-	v.out.add(r.Bytes)
+	v.add(r.Bytes, 0)
 	switch r.Mode {
 	case Close:
 		v.state.leave = why
@@ -192,7 +210,7 @@ func (v *Viewer) tooLate() bool {
 		return false
 	}
 	_, d, _ := v.cursor.Lag()
-	return d > v.rules.maxLag+v.rules.grace
+	return d > v.rules.maxLag+v.grace
 }
 
 // late carries out the rule for viewers that are too far behind.
@@ -201,8 +219,12 @@ func (v *Viewer) late() {
 		v.state.leave = Lag
 		return
 	}
+	if v.state.missing = Overran; v.tooLate() {
+		v.state.missing = TooLate
+	}
 	if _, ok := v.cursor.SkipToKey(); ok {
-		v.rules.grace = 0
+		v.grace = 0
+		v.beginBurst()
 	}
 }
 

@@ -13,34 +13,61 @@ import (
 // those that change something are carried out by the viewer's worker, in the order
 // of the calls. After it has left the pool they do nothing.
 type Viewer struct {
-	worker *worker
-	fd     int
-	slot   uint32
-	sink   Sink
+	// What a round needs stands first, in few cache lines.
 	cursor stream.Cursor
-	out    output
-	rules  rules
-	state  state
 	feed   *feed
-	place  int // index in feed.live, or aside
+	rules  *rules
+	out    *output // nil: nothing is to be written
+	fd     int32
+	place  int32 // index in feed.live, or aside
+	state  state
 	count  counts
-	owes   atomic.Int64 // bytes of Write that are not sent
-	most   int64        // that it may owe
-	gone   atomic.Bool
+
+	worker *worker
+	sink   Sink
+	udp    *datagrams // nil: a stream socket
+	bounds
+	debt
+	slot uint32
+	gone atomic.Bool
 }
+
+// bounds are how far a viewer may be from the newest packet.
+type bounds struct {
+	grace  media.Time // lag at the start, until the viewer has caught up once
+	origin media.Time // of a burst: the length of the log to which it was allowed at the worker's start
+}
+
+// debt is what Write left waiting.
+type debt struct {
+	owes atomic.Int32 // bytes that are not sent
+	most int32        // that it may owe
+}
+
+// maxPending is the most that Buffers.Pending may be: two of them fit into debt.owes.
+// Far above what a plugin may be granted.
+const maxPending = 1 << 29
 
 // aside is the place of a viewer that is not served when its log grows: it waits
 // for its socket, is held, or has gone.
 const aside = -1
 
-// rules are what the attachment asked for.
+// rules are what the attachment asked for. Viewers of a feed share them where they are
+// the same; they never change.
 type rules struct {
 	onLag       LagRule
 	maxLag      media.Time // 0: none
-	grace       media.Time // lag at the start, until the viewer has caught up once
 	change, end Rule
 	latency     time.Duration
+	burst       float64 // Attach.BurstRate
 }
+
+func (r *rules) equal(o *rules) bool {
+	return r.onLag == o.onLag && r.maxLag == o.maxLag && r.change.equal(o.change) && r.end.equal(o.end) &&
+		r.latency == o.latency && r.burst == o.burst
+}
+
+func (r Rule) equal(o Rule) bool { return r.Mode == o.Mode && bytes.Equal(r.Bytes, o.Bytes) }
 
 // state is where the viewer stands; only its worker uses it.
 type state struct {
@@ -49,60 +76,66 @@ type state struct {
 	turned  bool          // held by a header change
 	ended   bool          // the rule for the log's end was carried out
 	blocked bool          // the socket is full
-	since   time.Duration // of blocked
 	queued  bool          // in worker.again
 	unread  bool          // there may be more input
+	burst   burst         // how fast it is sent what it has not got
 	leave   Reason        // at the next boundary, if not None
+	missing Missing       // why the packets that were left out last were
+	since   time.Duration // of blocked
 	next    *letter       // log and cursor to go on with at the next boundary
-
-	sent, skipped uint64 // packets, under cursors before the present one
 }
 
 // output is what is to be written before the next packet.
 type output struct {
 	buf  []byte // never written to: it may be shared
 	off  int
-	owed int // part of Viewer.owes that is in buf
+	owed int // part of debt.owes that is in buf
 }
 
-func (o *output) pending() bool { return o.off < len(o.buf) }
+func (o *output) pending() bool { return o != nil && o.off < len(o.buf) }
 
 // add puts b behind what is pending. It keeps b, which must not change.
-func (o *output) add(b []byte) {
-	if o.pending() {
-		o.buf = append(o.buf, b...)
-	} else {
-		o.buf, o.off = b, 0
+func (v *Viewer) add(b []byte, owed int) {
+	if len(b) == 0 {
+		return
 	}
+	o := v.out
+	if o == nil {
+		v.out = &output{buf: b[:len(b):len(b)], owed: owed}
+		return
+	}
+	o.buf = append(o.buf, b...)
 	o.buf = o.buf[:len(o.buf):len(o.buf)]
+	o.owed += owed
 }
 
 // counts are written by the viewer's worker and read by Stats.
 type counts struct {
-	log                           atomic.Pointer[stream.Log] // nil once gone
-	bytes, packets, sends, missed atomic.Uint64
 	at                            atomic.Uint64 // cursor's place in bytes
 	run                           atomic.Int64  // and in media time
-	since                         time.Time
+	bytes, packets, sends, missed atomic.Uint64
+	log                           atomic.Pointer[stream.Log] // nil once gone
+	since                         time.Duration              // of Attach; counted from the worker's start
 }
 
 func newViewer(w *worker, a Attach) *Viewer {
-	v := &Viewer{worker: w, fd: a.FD, sink: a.Sink, cursor: a.Cursor, place: aside, most: PendingBytes}
-	if a.Pending > 0 {
-		v.most = int64(a.Pending)
+	v := &Viewer{worker: w, fd: int32(a.FD), sink: a.Sink, cursor: a.Cursor, place: aside, debt: debt{most: PendingBytes}}
+	if a.Buffers.Pending > 0 {
+		v.most = int32(min(a.Buffers.Pending, maxPending))
 	}
-	v.out.add(a.Head)
-	v.rules = rules{
+	v.add(a.Head, 0)
+	v.rules = &rules{
 		onLag: a.OnLag, maxLag: media.FromDuration(a.MaxLag),
-		change: a.OnChange, end: a.OnEnd, latency: a.Latency,
+		change: a.OnChange, end: a.OnEnd, latency: a.Latency, burst: a.BurstRate,
 	}
-	if v.rules.latency <= 0 {
+	if a.Latency <= 0 {
 		v.rules.latency = w.options.Latency
 	}
-	_, v.rules.grace, _ = v.cursor.Lag()
+	_, v.grace, _ = v.cursor.Lag()
+	v.beginBurst()
 	v.state.held = a.Hold
 	v.count.log.Store(a.Log)
-	v.count.since = time.Now()
+	v.count.since = time.Since(w.start)
 	at, run := v.cursor.Place()
 	v.count.at.Store(at)
 	v.count.run.Store(int64(run))
@@ -118,13 +151,15 @@ func (v *Viewer) post(l *letter) error {
 	return nil
 }
 
-// Write sends a copy of b at the next packet boundary. When more than Attach.Pending
+// Write sends a copy of b at the next packet boundary. When more than Buffers.Pending
 // would be waiting the viewer is closed with the reason WriteOverflow.
 func (v *Viewer) Write(b []byte) error {
 	if v.gone.Load() {
 		return ErrDetached
 	}
-	if v.owes.Add(int64(len(b))) > v.most {
+	n := int32(min(len(b), 2*maxPending-1))
+	if v.owes.Add(n) > v.most {
+		v.owes.Add(-n)
 		v.Close(WriteOverflow)
 		return ErrWriteOverflow
 	}
@@ -162,7 +197,7 @@ func (v *Viewer) Stats() Stats {
 	c := &v.count
 	s := Stats{
 		Bytes: c.bytes.Load(), Packets: c.packets.Load(), Sends: c.sends.Load(),
-		DroppedPackets: c.missed.Load(), Since: c.since,
+		DroppedPackets: c.missed.Load(), Since: v.worker.start.Add(c.since),
 	}
 	if l := c.log.Load(); l != nil {
 		at, run := c.at.Load(), media.Time(c.run.Load())

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/weir-media/weir/host/internal/stream"
+	"github.com/weir-media/weir/host/internal/media"
 )
 
 const (
@@ -24,16 +24,18 @@ type slot struct {
 // worker owns its viewers and feeds. inbox, poked, stop and totals are shared.
 type worker struct {
 	options *Options
+	ledger  *ledger
+	number  int // of its tally in the ledger
 	poller  *poller
 	start   time.Time // origin of all its times
-	slots   []slot
-	free    []uint32
-	feeds   []*feed
-	byLog   map[*stream.Log]*feed
-	again   []*Viewer // to be served, or read, before the next wait
-	spare   []*Viewer
-	swept   time.Duration
-	input   []byte
+	clock   func() time.Duration
+	turns   turns
+	table
+	feeds []*feed
+	byLog map[audience]*feed
+	queue
+	input []byte
+	udp   udpWorker
 
 	inbox  inbox
 	poked  atomic.Bool
@@ -41,15 +43,37 @@ type worker struct {
 	totals totals
 }
 
-func newWorker(o *Options) (*worker, error) {
+// table has a worker's viewers, but for those of UDP.
+type table struct {
+	slots []slot
+	free  []uint32
+}
+
+// queue has viewers that are to be served, or read, before the worker waits.
+type queue struct{ again, spare []*Viewer }
+
+func newWorker(o *Options, b *ledger, number int) (*worker, error) {
 	p, err := openPoller()
 	if err != nil {
 		return nil, err
 	}
-	return &worker{
-		options: o, poller: p, start: time.Now(),
-		byLog: make(map[*stream.Log]*feed), input: make([]byte, readBytes),
-	}, nil
+	w := &worker{
+		options: o, ledger: b, number: number, poller: p, start: time.Now(),
+		byLog: make(map[audience]*feed), input: make([]byte, readBytes),
+	}
+	w.clock = func() time.Duration { return time.Since(w.start) }
+	w.udp.worker = w
+	return w, nil
+}
+
+// turns is where the worker goes on in its next turn.
+type turns struct {
+	letters *letter // not carried out yet, oldest first
+	feed    int     // whose round, or part of one, is next
+	swept   time.Duration
+	load    time.Duration // what the rounds of all active feeds cost, once each
+	joined  time.Duration // the last turn that had letters
+	served  time.Duration // the last that went on with bursts
 }
 
 // poke makes the worker look at its inbox and its feeds.
@@ -62,41 +86,64 @@ func (w *worker) poke() {
 // loop owns all of the worker that is not marked shared, until the pool stops.
 func (w *worker) loop() {
 	for !w.stop.Load() {
-		until, block := w.nextTurn()
+		until, block := w.nextTurn(w.clock())
+		if !block {
+			w.poller.yield()
+		}
 		events := w.poller.wait(until, block)
 		w.poked.Store(false)
-		w.turn(events, time.Since(w.start))
+		w.turn(events, w.clock())
 	}
-	now := time.Since(w.start)
-	for l := w.inbox.seal(); l != nil; l = l.next {
-		w.apply(l, now)
+	now := w.clock()
+	for _, l := range []*letter{w.turns.letters, w.inbox.seal()} {
+		for ; l != nil; l = l.next {
+			w.apply(l, now)
+		}
 	}
 	for i := range w.slots {
 		if v := w.slots[i].viewer; v != nil {
 			w.finish(v, Shutdown)
 		}
 	}
+	w.udp.close()
 	w.poller.close()
 }
 
 // nextTurn tells until when the worker may wait, and whether it may.
-func (w *worker) nextTurn() (until time.Time, block bool) {
-	if len(w.again) > 0 {
-		return until, false
-	}
+func (w *worker) nextTurn(now time.Duration) (until time.Time, block bool) {
+	pause := w.pause(now)
+	busy := len(w.again) > 0 && pause == 0 || w.turns.letters != nil
 	var next time.Duration
+	w.turns.load = 0
 	for _, f := range w.feeds {
-		if f.ticking && (next == 0 || f.due < next) {
-			next = f.due
+		if f.walk.ticking || now-f.walk.began < activeFor {
+			w.turns.load += f.walk.cost
+		}
+		if f.walk.ticking {
+			busy = busy || f.walk.left > 0
+			if next == 0 || f.walk.due < next {
+				next = f.walk.due
+			}
+		} else if f.rests && (next == 0 || f.restDue() < next) {
+			next = f.restDue()
 		}
 	}
-	if sweep := w.swept + sweepEvery; w.totals.waiting.Load() > 0 && (next == 0 || sweep < next) {
+	if busy {
+		return until, false
+	}
+	if sweep := w.turns.swept + sweepEvery; w.totals.waiting.Load() > 0 && (next == 0 || sweep < next) {
 		next = sweep
+	}
+	if pause > 0 && (next == 0 || now+pause < next) {
+		next = now + pause
+	}
+	if due := w.udp.due; due != 0 && (next == 0 || due < next) {
+		next = due
 	}
 	if next == 0 {
 		return until, true
 	}
-	return w.start.Add(next), true
+	return w.start.Add(next), next > now
 }
 
 // turn does everything that is to be done now.
@@ -104,34 +151,48 @@ func (w *worker) turn(events []event, now time.Duration) {
 	for _, e := range events {
 		w.happened(e, now)
 	}
-	for l := w.inbox.take(); l != nil; {
-		next := l.next
-		w.apply(l, now)
-		l = next
+	if w.letters(now) {
+		w.turns.joined = now
 	}
-	for i := len(w.feeds) - 1; i >= 0; i-- { // a round may take the i-th out
-		f := w.feeds[i]
-		if !f.armed.Load() {
-			continue
-		}
-		if !f.ticking {
-			f.ticking, f.due = true, now+f.latency
-		}
-		if f.urgent.Load() {
-			f.due = now
-		}
-		if f.due <= now {
-			f.round(now)
-		}
-	}
+	w.rounds(now)
 	w.serveAgain(now)
-	if now-w.swept >= sweepEvery {
-		w.swept = now
+	w.udp.turn(now)
+	for _, f := range w.feeds {
+		f.flush()
+	}
+	if now-w.turns.swept >= sweepEvery {
+		w.turns.swept = now
 		w.sweep(now)
 	}
 }
 
+// letters carries out orders, in their order, for the time of one part, and tells whether
+// there were any.
+func (w *worker) letters(now time.Duration) bool {
+	t := &w.turns
+	if t.letters == nil {
+		t.letters = w.inbox.take()
+	}
+	if t.letters == nil {
+		return false
+	}
+	until := w.clock() + partTime
+	for n := 1; t.letters != nil; n++ {
+		l := t.letters
+		t.letters = l.next
+		w.apply(l, now)
+		if n%clockLetters == 0 && w.clock() >= until {
+			break
+		}
+	}
+	return true
+}
+
 func (w *worker) happened(e event, now time.Duration) {
+	if e.slot&udpSlots != 0 {
+		w.udp.happened(e.slot)
+		return
+	}
 	s := &w.slots[e.slot]
 	v := s.viewer
 	if v == nil || s.turn != e.turn {
@@ -146,14 +207,14 @@ func (w *worker) happened(e event, now time.Duration) {
 	}
 	if e.output && v.state.blocked {
 		w.setBlocked(v, false, now)
-		w.serve(v, now)
+		w.enqueue(v)
 	}
 }
 
 // read takes the peer's input. It tells whether the viewer is still there.
 func (w *worker) read(v *Viewer) bool {
 	for range readsAtOne {
-		n, r := receive(v.fd, w.input)
+		n, r := receive(int(v.fd), w.input)
 		switch r {
 		case moved:
 			if v.sink != nil {
@@ -184,8 +245,18 @@ func (w *worker) enqueue(v *Viewer) {
 // serveAgain goes on with viewers that had used up their share of a turn.
 func (w *worker) serveAgain(now time.Duration) {
 	list := w.again
+	if len(list) == 0 || w.pause(now) > 0 {
+		return
+	}
+	w.turns.served = now
 	w.again = w.spare[:0]
+	until := w.clock() + partTime
 	for i, v := range list {
+		if w.clock() >= until {
+			w.again = append(w.again, list[i:]...)
+			clear(list[i:])
+			break
+		}
 		list[i] = nil
 		v.state.queued = false
 		if v.gone.Load() {
@@ -217,6 +288,7 @@ func (w *worker) sweep(now time.Duration) {
 		case now-v.state.since >= w.options.Stall:
 			w.finish(v, Stalled)
 		default:
+			v.feed.tally.late(v.feed.log.Length() - media.Time(v.count.run.Load()))
 			w.checkLag(v)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -78,11 +80,17 @@ func (l *Listener) sniff(in *sniffed) {
 		c.Conn = c.secure
 		l.sniffing.extend(in, l.options.SniffTimeout)
 	}
-	prefix, v := l.look(in, c)
+	buf := lookBuffers.Get().(*[directBytes]byte)
+	defer lookBuffers.Put(buf)
+	prefix, v := l.look(in, c, buf[:])
 	l.handOver(in, c, prefix, v)
 }
 
-// handOver gives a connection to whom the verdict says, or ends it.
+// lookBuffers are for look.
+var lookBuffers = sync.Pool{New: func() any { return new([directBytes]byte) }}
+
+// handOver gives a connection to whom the verdict says, or ends it. What was read of it is
+// valid during the call.
 func (l *Listener) handOver(in *sniffed, c stream, prefix []byte, v verdict) {
 	if v.outcome == OutcomeRTSP {
 		l.sayGoodbye(in, c, refuseRTSP(prefix))
@@ -91,7 +99,10 @@ func (l *Listener) handOver(in *sniffed, c stream, prefix []byte, v verdict) {
 	c.tcp.SetDeadline(time.Time{})
 	switch v.outcome {
 	case OutcomeHTTP:
-		if !l.front.serve(newWebConn(c, prefix)) {
+		if c.secure == nil && l.front.direct(c.tcp, prefix) {
+			break
+		}
+		if !l.front.serve(newWebConn(c, slices.Clone(prefix))) {
 			l.dismiss(c, OutcomeClosing)
 			return
 		}
@@ -102,7 +113,7 @@ func (l *Listener) handOver(in *sniffed, c stream, prefix []byte, v verdict) {
 			return
 		}
 	case OutcomeRaw:
-		l.serveRaw(c, prefix, v.plugin)
+		l.serveRaw(c, slices.Clone(prefix), v.plugin)
 	default:
 		l.dismiss(c, v.outcome)
 		return
@@ -127,14 +138,13 @@ func (l *Listener) serveRaw(c stream, prefix []byte, plugin string) {
 
 // look reads until the routes have a verdict that more bytes cannot better, or
 // until the peer or the deadline ends the wait: then the best so far holds.
-// SniffBytes always suffice, since no pattern reaches further.
-func (l *Listener) look(in *sniffed, c stream) (prefix []byte, v verdict) {
-	buf := make([]byte, SniffBytes)
+// SniffBytes always suffice, since no pattern reaches further; buf holds more.
+func (l *Listener) look(in *sniffed, c stream, buf []byte) (prefix []byte, v verdict) {
 	n := 0
 	for {
 		m, err := c.Read(buf[n:])
 		if m > 0 {
-			v = l.routes.Load().scan(buf[:n+m], n)
+			v = l.routes.Load().scan(buf[:min(n+m, SniffBytes)], n)
 			n += m
 		}
 		if v.decided && !v.more {

@@ -32,7 +32,7 @@ func (e *BindError) Unwrap() error { return e.Err }
 // Bind opens one socket for each address, or none. Each socket serves its own
 // family alone: "::" does not cover IPv4. An error is a *BindError.
 func Bind(addresses []netip.AddrPort) ([]*net.TCPListener, error) {
-	var lc net.ListenConfig
+	lc := listenConfig
 	lc.SetMultipathTCP(false) // SOCKMAP refuses MPTCP sockets
 	bound := make([]*net.TCPListener, 0, len(addresses))
 	for _, a := range addresses {

@@ -39,6 +39,7 @@ type input struct {
 	left  []byte        // read from the socket before this Conn was made
 	body  io.Reader     // a hijacked request's body; nil: everything is input
 	ahead *bufio.Reader // between body and socket, may hold input read ahead
+	probe *probe        // reads the socket; nil before Gather
 	bytes atomic.Uint64
 }
 
@@ -52,7 +53,13 @@ func (in *input) Read(b []byte) (int, error) {
 		in.bytes.Add(uint64(n))
 		return n, nil
 	}
-	n, err := in.sock.Read(b)
+	var n int
+	var err error
+	if in.probe != nil {
+		n, err = in.probe.read(b)
+	} else {
+		n, err = in.sock.Read(b)
+	}
 	in.bytes.Add(uint64(n))
 	return n, err
 }
@@ -60,6 +67,15 @@ func (in *input) Read(b []byte) (int, error) {
 // newConn takes c over; left is owned by the Conn.
 func (l *Listener) newConn(sock *net.TCPConn, left []byte) *Conn {
 	return l.connOn(sock, sock, left)
+}
+
+// newConnAt is newConn for a connection with known addresses, of which nothing was read
+// ahead.
+func (l *Listener) newConnAt(sock *net.TCPConn, local, remote netip.AddrPort) *Conn {
+	c := &Conn{sock: sock, l: l, local: local, remote: remote}
+	c.in.sock = sock
+	c.raw, _ = sock.SyscallConn() // fails only for a nil connection
+	return c
 }
 
 // newSecure takes over a TLS connection, on which a relay speaks from now on.
@@ -118,11 +134,16 @@ func (c *Conn) BytesOut() uint64 { return c.out.bytes.Load() }
 // without chunk framing: io.EOF is its proper end, io.ErrUnexpectedEOF the
 // peer's close before that; a body to close can only end with io.EOF. Once the
 // Conn is closed or detached by this side, the error is net.ErrClosed.
-func (c *Conn) Read(b []byte) (int, error) {
+func (c *Conn) Read(b []byte) (int, error) { return c.read(b, false) }
+
+func (c *Conn) read(b []byte, now bool) (int, error) {
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()
 	if c.out.current() != stateOpen {
 		return 0, net.ErrClosed
+	}
+	if p := c.in.probe; p != nil {
+		p.set(now)
 	}
 	from := io.Reader(&c.in)
 	if c.in.body != nil {
@@ -153,12 +174,18 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 // yet take, which must go out before anything else. Both are the caller's. A
 // blocked Read ends with net.ErrClosed. After an error the Conn is closed.
 func (c *Conn) Detach() (fd int, leftover, unsent []byte, err error) {
-	if !c.out.leave(stateDetached, c.sock) {
+	isRead := !c.in.mu.TryLock()
+	if !isRead {
+		defer c.in.mu.Unlock()
+	}
+	if !c.out.detach(c.sock, isRead) {
 		return -1, nil, nil, fmt.Errorf("detach: %w", net.ErrClosed)
 	}
 	c.out.flusher.Wait()
-	c.in.mu.Lock()
-	defer c.in.mu.Unlock()
+	if isRead {
+		c.in.mu.Lock()
+		defer c.in.mu.Unlock()
+	}
 	if c.out.failed {
 		err = net.ErrClosed
 	} else {
@@ -167,6 +194,7 @@ func (c *Conn) Detach() (fd int, leftover, unsent []byte, err error) {
 	if r, ok := c.sock.(*relayed); ok && err == nil {
 		r.hangUp = nil // its relay goes on with the duplicate
 	}
+	c.in.plain()
 	c.sock.Close()
 	if err != nil {
 		return -1, nil, nil, fmt.Errorf("detach: %w", err)

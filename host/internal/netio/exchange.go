@@ -35,14 +35,21 @@ type Exchange struct {
 	kind BodyKind
 	wait bool // the client expects 100 Continue
 
-	mu       sync.Mutex
-	w        http.ResponseWriter
-	stream   *http.Request // of HTTP/2: with its own body, and the context that ends with the client alone
-	relay    *streamRelay  // of HTTP/2, hijacked
-	bodyRead bool          // a read of the body was begun
-	bodyDone bool          // the body was read to its end
+	mu sync.Mutex
+	carrier
+	bodyRead bool // a read of the body was begun
+	bodyDone bool // the body was read to its end
 	over     bool
 	done     chan struct{}
+}
+
+// carrier is how an Exchange is answered.
+type carrier struct {
+	w      http.ResponseWriter // nil while net/http does not know of the request
+	known  *http.Request       // as it knows it, if Request was not made by it
+	stream *http.Request       // of HTTP/2: with its own body, and the context that ends with the client alone
+	relay  *streamRelay        // of HTTP/2, hijacked
+	direct *direct             // if Request was not made by net/http
 }
 
 // newExchange makes the Exchange of a request that came over c.
@@ -53,7 +60,7 @@ func newExchange(l *Listener, w http.ResponseWriter, r *http.Request, c net.Conn
 		l:        l,
 		kind:     bodyKind(r),
 		wait:     expectsContinue(r),
-		w:        w,
+		carrier:  carrier{w: w},
 		done:     make(chan struct{}),
 	}
 	if r.ProtoMajor == 2 {
@@ -137,6 +144,9 @@ func (x *Exchange) floods() bool {
 
 // respond answers through net/http; the caller holds mu.
 func (x *Exchange) respond(status int, h http.Header, body [][]byte, closeAfter bool) error {
+	if err := x.viaServer(); err != nil {
+		return err
+	}
 	to := x.w.Header()
 	fill(to, x.Request.Method, status, h, size(body))
 	if len(to["Content-Type"]) == 0 {
@@ -218,8 +228,15 @@ func (x *Exchange) Hijack() (*Conn, error) {
 
 // hijack: the caller holds mu. Whatever it returns, x is settled.
 func (x *Exchange) hijack() (*Conn, error) {
-	if x.Request.ProtoMajor == 2 {
+	switch {
+	case x.Request.ProtoMajor == 2:
 		return x.hijackStream()
+	case x.direct != nil && x.direct.claim == nil:
+		x.end()
+		return x.l.newConnAt(x.direct.tcp, x.Local, x.Remote), nil
+	case x.w == nil:
+		x.end()
+		return nil, net.ErrClosed
 	}
 	nc, rw, err := http.NewResponseController(x.w).Hijack()
 	x.end()

@@ -22,7 +22,8 @@ type front struct {
 	context  context.Context
 	cancel   context.CancelFunc // ends every request's context
 	waiting  waiting
-	requests underWay
+	requests underWay // that net/http found
+	directs  underWay // that it did not
 	retired  sync.Once
 }
 
@@ -116,6 +117,8 @@ func (f *front) connState(c net.Conn, state http.ConnState) {
 		if w := web(c); w != nil {
 			w.watch = nil
 		}
+	case http.StateClosed:
+		web(c).unclaimed()
 	}
 	f.waiting.leave(c)
 }
@@ -133,7 +136,9 @@ func hardClose(c net.Conn) {
 // shutdown waits for requests under way, but not for what is relayed to Conns.
 func (f *front) shutdown(ctx context.Context) error {
 	f.retire()
-	err := f.one.server.Shutdown(ctx)
+	err := f.directs.wait(ctx) // net/http must still be there for their answers
+	f.directs.close()
+	err = errors.Join(err, f.directs.wait(ctx), f.one.server.Shutdown(ctx))
 	return errors.Join(err, f.requests.wait(ctx))
 }
 
@@ -148,11 +153,13 @@ func (f *front) retire() {
 // close cuts what is under way and joins it, but for what is relayed to Conns.
 func (f *front) close() {
 	f.requests.close()
+	f.directs.close()
 	f.cancel()
 	f.one.server.Close()
 	f.one.in.Close()
 	f.one.serving.Wait()
 	_ = f.requests.wait(context.Background())
+	_ = f.directs.wait(context.Background())
 	if f.two != nil {
 		f.retire()
 		f.two.in.Close()
@@ -170,8 +177,15 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	func() {
 		defer f.requests.end()
 		c, _ := r.Context().Value(connKey{}).(net.Conn)
-		if one := web(c); one != nil && !one.watch.next() {
+		one := web(c)
+		if one != nil && !one.watch.next() {
 			f.refuse(w)
+			return
+		}
+		if one != nil && one.claim != nil {
+			of := one.claim
+			one.claim = nil
+			of.deliver(w, r)
 			return
 		}
 		f.l.counts.requests.Add(1)

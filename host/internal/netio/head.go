@@ -70,31 +70,48 @@ func fill(to http.Header, method string, status int, h http.Header, length int64
 	}
 }
 
-func appendHead(b []byte, r *http.Request, status int, h http.Header, length int64) []byte {
-	fields := make(http.Header, len(h)+2)
-	fill(fields, r.Method, status, h, length)
-	fields.Set("Connection", "close")
+// usualFields and usualHead are what most answers have and take: chosen.
+const (
+	usualFields = 12
+	usualHead   = 512
+)
 
-	minor := "1"
+// field is a header field of an answer, with its values.
+type field struct {
+	name   string
+	values []string
+}
+
+// appendHead writes what fill sets, and that the connection closes, sorted by name.
+func appendHead(b []byte, r *http.Request, status int, h http.Header, length int64) []byte {
+	fields := append(make([]field, 0, usualFields), field{"Connection", []string{"close"}})
+	isNamed := r.Method == http.MethodHead && length <= 0 // see fill
+	if !isNamed && length >= 0 && status != http.StatusNoContent && status != http.StatusNotModified {
+		fields = append(fields, field{"Content-Length", []string{strconv.FormatInt(length, 10)}})
+	}
+	for name, values := range h {
+		name = http.CanonicalHeaderKey(name)
+		if name != "Transfer-Encoding" && name != "Connection" && (isNamed || name != "Content-Length") {
+			fields = append(fields, field{name, values})
+		}
+	}
+	slices.SortStableFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
+
+	minor := byte('1')
 	if !r.ProtoAtLeast(1, 1) {
-		minor = "0"
+		minor = '0'
 	}
 	reason := http.StatusText(status)
 	if reason == "" {
 		reason = "Status" // libmms wants a phrase after the code (wire digest 1.4)
 	}
-	b = append(b, "HTTP/1."+minor+" "...)
+	b = slices.Grow(b, usualHead)
+	b = append(append(b, "HTTP/1."...), minor, ' ')
 	b = strconv.AppendInt(b, int64(status), 10)
-	b = append(b, " "+reason+"\r\n"...)
-
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		for _, v := range fields[name] {
-			b = append(b, name+": "+v+"\r\n"...)
+	b = append(append(append(b, ' '), reason...), "\r\n"...)
+	for _, f := range fields {
+		for _, v := range f.values {
+			b = append(append(append(append(b, f.name...), ": "...), v...), "\r\n"...)
 		}
 	}
 	return append(b, "\r\n"...)

@@ -189,7 +189,7 @@ func (l *Listener) Sockets() []*net.TCPListener { return l.sockets }
 func (l *Listener) Busy() int {
 	n := int(l.busy.Load())
 	if l.front != nil {
-		n += l.front.requests.count()
+		n += l.front.requests.count() + l.front.directs.count()
 	}
 	return n
 }

@@ -43,6 +43,7 @@ func (c *Conn) Pack() (Moved, *os.File, error) {
 	}
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()
+	c.in.plain()
 	m := Moved{Listener: c.l.options.Name, Local: c.local, Remote: c.remote, Unread: slices.Clone(c.in.left),
 		In: c.in.bytes.Load(), Out: c.out.bytes.Load()}
 	switch body := c.in.body.(type) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,16 +51,16 @@ func (o *output) current() connState {
 	return o.state
 }
 
-// leave goes from open to another state and ends what blocks on the socket,
-// unless that is to be flushed first.
-func (o *output) leave(to connState, sock socket) bool {
+// detach goes from open to detached and ends what blocks on the socket, where something
+// may: a read, or the flusher.
+func (o *output) detach(sock socket, isRead bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.state != stateOpen {
 		return false
 	}
-	o.state = to
-	if to == stateDetached {
+	o.state = stateDetached
+	if isRead || o.flushing {
 		sock.SetDeadline(aLongTimeAgo)
 	}
 	return true
@@ -179,6 +180,9 @@ func (c *Conn) flush() {
 }
 
 func isTimeout(err error) bool {
+	if errors.Is(err, os.ErrDeadlineExceeded) { // usual, and errors.As is slow
+		return true
+	}
 	var ne net.Error
 	return errors.As(err, &ne) && ne.Timeout()
 }

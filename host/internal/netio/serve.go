@@ -2,6 +2,7 @@ package netio
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -28,10 +29,15 @@ func (x *Exchange) Serve(h http.Handler) {
 		x.mu.Unlock()
 		return
 	}
+	if x.viaServer() != nil {
+		x.end()
+		x.mu.Unlock()
+		return
+	}
 	s := &serving{ResponseWriter: x.w, rc: http.NewResponseController(x.w), timeout: x.l.options.WriteTimeout}
 	x.end()
 	x.mu.Unlock()
-	r := x.Request
+	r := cmp.Or(x.known, x.Request)
 	s.bodyTimeout = x.l.options.BodyTimeout
 	if g, ok := r.Body.(*guardedBody); ok {
 		r.Body = &servedBody{ReadCloser: g.body, s: s}

@@ -71,9 +71,9 @@ func OpenTLS(cert, key string, log *slog.Logger) (*TLS, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	t := &TLS{certFile: cert, keyFile: key, log: log, now: time.Now}
-	t.web = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: t.certificate, NextProtos: []string{"h2", "http/1.1"}}
-	t.other = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: t.certificate}
-	t.config = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: t.certificate, GetConfigForClient: t.choose}
+	t.web, t.other, t.config = t.offer(), t.offer(), t.offer()
+	t.web.NextProtos = []string{"h2", "http/1.1"}
+	t.config.GetConfigForClient = t.choose
 	t.seen, t.checked = t.stamps(), t.now()
 	c, err := t.read()
 	if err != nil {
@@ -81,6 +81,12 @@ func OpenTLS(cert, key string, log *slog.Logger) (*TLS, error) {
 	}
 	t.current.Store(c)
 	return t, nil
+}
+
+// offer is what all handshakes have in common. A viewer's records are whole from the first: small ones would cost a send each for its first 128 KiB, and
+// again after each second of silence.
+func (t *TLS) offer() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: t.certificate, DynamicRecordSizingDisabled: true}
 }
 
 // choose leaves a client alone that asks by ALPN for neither version of HTTP: what it

@@ -61,6 +61,21 @@ func loopbackUp(t testing.TB) {
 			t.Fatal(err)
 		}
 	}
+	for end := time.Now().Add(10 * time.Second); !routesGroups("w0"); { // the kernel does that a while after both ends are up
+		if runtime.Gosched(); time.Now().After(end) {
+			t.Fatal("w0 has no address of its own")
+		}
+	}
+}
+
+// routesGroups tells whether the kernel has given an interface its IPv6 address, and with it the route of groups.
+func routesGroups(name string) bool {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return false
+	}
+	addrs, err := netlink.AddrList(link, netlink.FAMILY_V6)
+	return err == nil && len(addrs) > 0
 }
 
 // taker is a UDPHandler and a FlowSink for each flow it is given.

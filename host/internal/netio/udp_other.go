@@ -71,3 +71,14 @@ type groupReceiver struct{}
 func (g *groupReceiver) start(*Flow)     {}
 func (g *groupReceiver) stop(*Flow)      {}
 func (g *groupReceiver) dropped() uint64 { return 0 }
+
+// SharedUDP does not exist on this system.
+type SharedUDP struct{}
+
+// Duplicate fails.
+func (SharedUDP) Duplicate() (int, error) { return 0, errNoUDP }
+
+// Share fails.
+func (f *Flow) Share() (s SharedUDP, from netip.Addr, ok bool) {
+	return SharedUDP{}, netip.Addr{}, false
+}

@@ -19,10 +19,11 @@ const (
 	FlowStopped                    // the listener closed
 	FlowEvicted                    // made room for another, as the one longest idle
 	FlowFailed                     // its socket failed
+	FlowRefused                    // its peer does not listen any more; of a kept flow
 	flowEnds
 )
 
-var flowEndNames = [flowEnds]string{"none", "idle", "closed", "stopped", "evicted", "failed"}
+var flowEndNames = [flowEnds]string{"none", "idle", "closed", "stopped", "evicted", "failed", "refused"}
 
 // String is the reason's metric label.
 func (e FlowEnd) String() string {
@@ -34,7 +35,7 @@ func (e FlowEnd) String() string {
 
 // FlowEnds lists every FlowEnd, in order, for those who make labels of them.
 func FlowEnds() []FlowEnd {
-	return []FlowEnd{FlowIdle, FlowClosed, FlowStopped, FlowEvicted, FlowFailed}
+	return []FlowEnd{FlowIdle, FlowClosed, FlowStopped, FlowEvicted, FlowFailed, FlowRefused}
 }
 
 var errNoPeer = errors.New("send: the flow of a group has no peer")
@@ -46,7 +47,8 @@ type Flow struct {
 	listener      string
 	local, remote netip.AddrPort
 	id            flowID
-	table         *flowTable // nil for a flow of JoinGroup
+	table         *flowTable   // nil for a flow of JoinGroup
+	clock         func() int64 // the listener's
 	from          atomic.Pointer[udpSocket]
 	receiver      groupReceiver // of a flow of JoinGroup
 
@@ -87,6 +89,15 @@ func (f *Flow) Send(b []byte) error {
 	}
 	f.table.counts.sent.Add(1)
 	return nil
+}
+
+// Keep has the flow stay for as long as its session does, however long its peer is silent
+// and however many other flows come; Keep(false) ends that. A flow of JoinGroup is not
+// changed by it.
+func (f *Flow) Keep(on bool) {
+	if f.table != nil {
+		f.table.keep(f, on, f.clock())
+	}
 }
 
 // Lost counts datagrams of a flow of JoinGroup that the kernel dropped since its

@@ -182,7 +182,7 @@ func (l *UDPListener) welcome(by *udpSocket, a *arrival, now int64) UDPDrop {
 		}
 		return DropUnknown
 	}
-	f := &Flow{listener: l.options.Name, id: a.id, table: l.table}
+	f := &Flow{listener: l.options.Name, id: a.id, table: l.table, clock: l.now}
 	f.local = addrPortOf(a.id.local, a.id.localPort, a.id.scope)
 	f.remote = addrPortOf(a.id.remote, a.id.remotePort, a.id.scope)
 	f.from.Store(by)

@@ -20,6 +20,12 @@ const (
 // retryAfterError is the pause after a failed read: chosen.
 const retryAfterError = 100 * time.Millisecond
 
+// maxReported is how many errors in a row one read takes for what ICMP says: chosen.
+const maxReported = 64
+
+// maxFailures is how often in a row a reader is tried again that cannot wait: chosen.
+const maxFailures = 10
+
 // udpReader owns the reading side of a socket.
 type udpReader struct {
 	socket *udpSocket
@@ -77,12 +83,18 @@ func newUDPReader(s *udpSocket, sink arrivals, key FlowKey) *udpReader {
 // loop reads until stop or the socket's end.
 func (r *udpReader) loop() {
 	defer close(r.done)
-	for {
+	for failures := 0; ; {
 		err := r.turn()
 		switch {
 		case err == nil:
+			failures = 0
 		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
 			return
+		case failures < maxFailures:
+			// Go's poller gives up a socket that has an error to tell and nothing else
+			// (internal/poll, ErrNotPollable), which the next event mends.
+			failures++
+			<-time.After(retryAfterError)
 		default:
 			r.sink.failed(err)
 			return
@@ -138,7 +150,7 @@ func (r *udpReader) receive(fd uintptr) bool {
 		h.SetControllen(controlBytes)
 	}
 	m.got, m.errno = 0, 0
-	for {
+	for tries := 0; ; tries++ {
 		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&m.headers[0])), batchDatagrams, unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
@@ -151,6 +163,10 @@ func (r *udpReader) receive(fd uintptr) bool {
 		case unix.EAGAIN:
 			return false
 		default:
+			if reported(errno) && tries < maxReported { // about one peer of many
+				r.socket.readErrors(fd)
+				continue
+			}
 			m.errno = errno
 			return true
 		}

@@ -62,11 +62,17 @@ func (s *sender) send(id *flowID, b []byte) error {
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// try is one call, whatever comes of it: sending never waits.
+// try is one call, whatever comes of it: sending never waits. What ICMP has said of a
+// datagram before, to another peer perhaps, is not its outcome.
 func (s *sender) try(fd uintptr) bool {
-	for {
+	for asked := false; ; {
 		_, _, s.errno = unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&s.header)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-		if s.errno != unix.EINTR {
+		switch {
+		case s.errno == unix.EINTR:
+		case !asked && reported(s.errno):
+			asked = true
+			s.sock.readErrors(fd)
+		default:
 			return true
 		}
 	}

@@ -84,12 +84,12 @@ func (s *udpSocket) prepare() error {
 		setInt(s.raw, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1),
 	}
 	if s.v6 {
-		errs = append(errs, setInt(s.raw, unix.IPPROTO_IPV6, unix.IPV6_RECVORIGDSTADDR, 1),
+		errs = append(errs, setInt(s.raw, unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1), setInt(s.raw, unix.IPPROTO_IPV6, unix.IPV6_RECVORIGDSTADDR, 1),
 			// Replies from an address of a prefix that is routed here but on no interface.
 			setInt(s.raw, unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1))
 		setInt(s.raw, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0) //nolint:errcheck // kernels before 4.20 lack it
 	} else {
-		errs = append(errs, setInt(s.raw, unix.IPPROTO_IP, unix.IP_RECVORIGDSTADDR, 1),
+		errs = append(errs, setInt(s.raw, unix.IPPROTO_IP, unix.IP_RECVERR, 1), setInt(s.raw, unix.IPPROTO_IP, unix.IP_RECVORIGDSTADDR, 1),
 			setInt(s.raw, unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0))
 	}
 	return errors.Join(errs...)

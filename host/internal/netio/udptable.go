@@ -19,6 +19,7 @@ type flowAge struct {
 	newer, older *Flow
 	seen         int64  // when the last datagram came, on the listener's clock
 	datagrams    uint32 // up to provenDatagrams
+	kept         bool   // by Flow.Keep
 }
 
 // provenDatagrams is how many datagrams make a flow one that evicts others, and
@@ -45,6 +46,7 @@ type flowTable struct {
 	flows   map[flowID]*Flow
 	young   flowList // by age, fewer than provenDatagrams
 	proven  flowList
+	kept    flowList // neither idle nor evicted
 	refused refusals
 	stopped bool
 }
@@ -98,6 +100,9 @@ func (t *flowTable) opened(id *flowID, by *udpSocket, now int64) *Flow {
 }
 
 func (t *flowTable) listOf(f *Flow) *flowList {
+	if f.age.kept {
+		return &t.kept
+	}
 	if f.age.datagrams < provenDatagrams {
 		return &t.young
 	}
@@ -123,7 +128,7 @@ func (t *flowTable) add(f *Flow, now int64) (in, evicted *Flow, drop UDPDrop) {
 		evicted = t.young.oldest
 		if evicted == nil {
 			evicted = t.proven.oldest
-			if now-evicted.age.seen < int64(evictAfter) {
+			if evicted == nil || now-evicted.age.seen < int64(evictAfter) {
 				return nil, nil, DropFull
 			}
 		}
@@ -135,6 +140,19 @@ func (t *flowTable) add(f *Flow, now int64) (in, evicted *Flow, drop UDPDrop) {
 	by.flows.Add(1)
 	t.counts.opened.Add(1)
 	return f, evicted, 0
+}
+
+// keep has a flow stay however long it is silent, or stay no more; its silence counts
+// from now on.
+func (t *flowTable) keep(f *Flow, on bool, now int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.flows[f.id] != f || f.age.kept == on {
+		return
+	}
+	t.listOf(f).remove(f)
+	f.age.kept, f.age.seen = on, max(now, f.age.seen)
+	t.listOf(f).push(f)
 }
 
 func (t *flowTable) remove(f *Flow) {

@@ -16,6 +16,7 @@ type webConn struct {
 	stream
 	prefix []byte
 	watch  *framing // nil once it is hijacked
+	claim  *claim   // of the first request, which is under way already; nil: none
 }
 
 func newWebConn(s stream, prefix []byte) *webConn {
@@ -122,5 +123,13 @@ func (w *waiting) leave(c net.Conn) {
 	if e := w.places[c]; e != nil {
 		w.order.Remove(e)
 		delete(w.places, c)
+	}
+}
+
+// unclaimed says that the first request was not found. It may be called for none.
+func (c *webConn) unclaimed() {
+	if c != nil && c.claim != nil {
+		close(c.claim.found)
+		c.claim = nil
 	}
 }

@@ -28,7 +28,10 @@ func TestSetOptions(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		p.SetOptions(Options{Name: "other", URL: "file:x", Buffer: time.Second, Grace: time.Minute, MaxViewers: 2})
+		p.SetOptions(Options{Name: "other", URL: "file:x", Buffer: time.Second, MaxBytes: 1 << 20, Grace: time.Minute, MaxViewers: 2})
+		if n := f.Rendition().Log.MaxBytes(); n != 1<<20 {
+			t.Errorf("the buffer of a rendition that is there may hold %d bytes", n)
+		}
 		if o := p.Options(); o.Name != "live" || o.URL != "file:x" || o.Buffer != time.Second || p.Snapshot().State != Live {
 			t.Errorf("%+v, %v", o, p.Snapshot().State)
 		}

@@ -1,6 +1,7 @@
 package point
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -9,7 +10,7 @@ import (
 	"github.com/weir-media/weir/host/internal/stream"
 )
 
-// Options describe a point. SetOptions replaces them, but for Name and MaxBytes.
+// Options describe a point. SetOptions replaces them, but for Name.
 type Options struct {
 	Name       string
 	URL        string        // the source that the host starts; empty for a pushed point
@@ -18,8 +19,9 @@ type Options struct {
 	MaxViewers int           // 0: no limit
 	MaxLag     time.Duration // how far a viewer may fall behind before its lag rule applies
 	Latency    time.Duration // how long packets may wait to be sent together
+	BurstRate  float64       // most that a viewer who is behind is sent, in multiples of the stream's rate; 0: no limit
 	DropLate   bool          // a late viewer is closed, whatever its plugin asked for
-	MaxBytes   int           // memory of one rendition's log, bytes; 0: as stream.Options
+	MaxBytes   int           // of one rendition's packets that are kept; 0: stream.DefaultMaxBytes
 }
 
 // IsPush reports whether encoders push to the point.
@@ -65,7 +67,7 @@ func (p *Point) Options() Options {
 	return p.options
 }
 
-// SetOptions puts other options in force, in place: Buffer for what is kept from now
+// SetOptions puts other options in force, in place: Buffer and MaxBytes for what is kept from now
 // on, MaxViewers for who joins, Grace for the next source that leaves, the rest for
 // viewers that come. A source that feeds the point goes on; whoever changes the URL
 // ends it.
@@ -73,14 +75,38 @@ func (p *Point) SetOptions(o Options) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	to := &p.options // Name is read without the lock
-	to.URL, to.Buffer, to.Grace, to.MaxViewers = o.URL, o.Buffer, o.Grace, o.MaxViewers
-	to.MaxLag, to.Latency, to.DropLate = o.MaxLag, o.Latency, o.DropLate
+	to.URL, to.Buffer, to.MaxBytes, to.Grace, to.MaxViewers = o.URL, o.Buffer, o.MaxBytes, o.Grace, o.MaxViewers
+	to.MaxLag, to.Latency, to.BurstRate, to.DropLate = o.MaxLag, o.Latency, o.BurstRate, o.DropLate
 	for _, r := range p.set {
 		r.Log.SetWindow(o.Buffer)
+		r.Log.SetMaxBytes(cmp.Or(o.MaxBytes, stream.DefaultMaxBytes))
 	}
 	if p.source == nil && len(p.set) == 0 && p.state != Draining {
 		p.state, p.reason = p.restState(), ""
 	}
+}
+
+// idleGather is how much longer than Latency what a source sends may wait while nobody
+// watches. Chosen: who joins then is behind by as much for a moment, and begins with a
+// burst anyway.
+const idleGather = 5
+
+// Gather gives how long what a source sends may wait for more of it: as long as the
+// viewers' sends wait, at least for that time unless Latency is less, and while nobody
+// watches for longer, at most for that time.
+func (p *Point) Gather(least, most time.Duration) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d, watched := p.options.Latency, false
+	for _, r := range p.set {
+		if interval, ok := r.Log.Interval(); ok {
+			d, watched = min(d, interval), true
+		}
+	}
+	if !watched {
+		return min(idleGather*d, most)
+	}
+	return min(max(d, least), p.options.Latency, most)
 }
 
 // Snapshot is a point at one moment. Its slices are the caller's.

@@ -17,6 +17,20 @@ func (r *Rendition) Name() string { return r.name }
 // From is the rendition it is made of; empty for what the source sends.
 func (r *Rendition) From() string { return r.from }
 
+// tsDatagram is the length of a datagram of a transport stream: seven of its packets, as
+// many as fit into an Ethernet frame. Every receiver of MPEG-TS over UDP takes them.
+const tsDatagram = 7 * 188
+
+// Datagram is how many bytes of the rendition's run go to a viewer in one datagram,
+// whatever its packets; 0: each packet is one. A packet of a transport stream's rendition
+// is a frame or a part of it, which no datagram could hold.
+func (r *Rendition) Datagram() int {
+	if r.name == "mpegts" {
+		return tsDatagram
+	}
+	return 0
+}
+
 // Point is the point it belongs to.
 func (r *Rendition) Point() *Point { return r.point }
 

@@ -172,9 +172,9 @@ func (w *worker) failed(s *Session, raws []abi.Raw) *refusal {
 	}
 	if s.links.answer != nil {
 		s.links.answer(documentAnswer{Err: &denied{f.Code, text}})
-		s.links.answer = nil
+		s.link().answer = nil
 	}
-	w.r.log.Info("event failed", "code", f.Code.String(), "session", s.id, "peer", s.name, "point", s.on, "why", text)
+	w.r.log.Info("event failed", "code", f.Code.String(), "session", s.id, "peer", s.name(), "point", s.on, "why", text)
 	if f.Code != abi.EPROTO {
 		text = f.Code.String() + ": " + text
 	} else if s.kind == kindExchange && s.links.x.isOpen() {

@@ -17,7 +17,7 @@ type lane struct {
 }
 
 func (l *lanes) add(s *Session) {
-	of := s.network.party()
+	of := s.network().party()
 	i := slices.IndexFunc(*l, func(x *lane) bool { return x.of == of })
 	if i < 0 {
 		i = len(*l)
@@ -50,7 +50,7 @@ func (w *worker) setAside(batch []*Session) []*Session {
 	}
 	now, others := w.r.room.now(), batch[:0]
 	for _, s := range batch {
-		if s.isOnAir() || !w.r.blame.delays(now, s.network) {
+		if s.isOnAir() || !w.r.blame.delays(now, s.network()) {
 			others = append(others, s)
 		} else {
 			w.aside.add(s)
@@ -64,7 +64,7 @@ func (w *worker) setAside(batch []*Session) []*Session {
 // already: it waits for nobody, whatever else comes from its network. Had it brought a
 // fault itself, it would be over. Worker.
 func (s *Session) isOnAir() bool {
-	return s.isSource() || s.kind == kindFormat || s.kind == kindPackager || s.links.view != nil
+	return s.isSource() || s.kind == kindFormat || s.kind == kindPackager || s.view != nil
 }
 
 // handleAside gives the next session that is set aside its turn, if it is due: it always

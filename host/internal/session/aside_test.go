@@ -86,7 +86,7 @@ func TestForgedDatagrams(t *testing.T) {
 		}
 		runner.one().do(func() {
 			w := runner.one()
-			flow := &Session{network: claimed(netip.MustParseAddrPort("203.0.113.1:1"))}
+			flow := &Session{links: &links{network: claimed(netip.MustParseAddrPort("203.0.113.1:1"))}}
 			if others := w.setAside([]*Session{flow, there.Session}); !slices.Equal(others, []*Session{there.Session}) {
 				t.Errorf("%d are not set aside", len(others))
 			}
@@ -108,17 +108,17 @@ func TestWhoIsSetAside(t *testing.T) {
 			s    *Session
 			want bool
 		}{
-			"a connection":    {&Session{kind: kindRaw}, true},
-			"a request":       {&Session{kind: kindExchange}, true},
-			"a document":      {&Session{kind: kindDocument}, true},
-			"an encoder":      {&Session{kind: kindRaw, links: links{child: &Session{}}}, false},
-			"its format":      {&Session{kind: kindFormat, links: links{parent: &Session{}}}, false},
-			"a source":        {&Session{kind: kindSource}, false},
-			"a viewer":        {&Session{kind: kindExchange, links: links{view: &view{}}}, false},
-			"a packager":      {&Session{kind: kindPackager}, false},
-			"who feeds alone": {&Session{kind: kindRaw, links: links{feed: &point.Feed{}}}, false},
+			"a connection":    {&Session{telling: telling{kind: kindRaw}, links: &unlinked}, true},
+			"a request":       {&Session{telling: telling{kind: kindExchange}, links: &unlinked}, true},
+			"a document":      {&Session{telling: telling{kind: kindDocument}, links: &unlinked}, true},
+			"an encoder":      {&Session{telling: telling{kind: kindRaw}, links: &links{child: &Session{}}}, false},
+			"its format":      {&Session{telling: telling{kind: kindFormat}, links: &links{parent: &Session{}}}, false},
+			"a source":        {&Session{telling: telling{kind: kindSource}, links: &unlinked}, false},
+			"a viewer":        {&Session{telling: telling{kind: kindExchange}, links: &unlinked, view: &view{}}, false},
+			"a packager":      {&Session{telling: telling{kind: kindPackager}, links: &unlinked}, false},
+			"who feeds alone": {&Session{telling: telling{kind: kindRaw}, links: &links{feed: &point.Feed{}}}, false},
 		} {
-			c.s.network = testNet(1)
+			c.s.link().network = testNet(1)
 			if got := len(w.setAside([]*Session{c.s})) == 0; got != c.want {
 				t.Errorf("%s is set aside: %v", name, got)
 			}
@@ -134,7 +134,7 @@ func TestTurnsByNetwork(t *testing.T) {
 	var all []*Session
 	add := func(n int, of func(i int) network) {
 		for i := range n {
-			s := &Session{id: uint64(len(all)), network: of(i)}
+			s := &Session{id: uint64(len(all)), links: &links{network: of(i)}}
 			all = append(all, s)
 			l.add(s)
 		}
@@ -189,7 +189,7 @@ func TestOnAirBesideHostile(t *testing.T) {
 			t.Fatal("it is no source")
 		}
 		for range 6 {
-			runner.blame.guilty(r.room.now(), encoder.network)
+			runner.blame.guilty(r.room.now(), encoder.network())
 		}
 		for i := range hostile {
 			openLine(runner, fmt.Sprintf("192.0.2.2:%d", i+1)).bring("spin")

@@ -171,7 +171,7 @@ func TestStallHoldsItsOwn(t *testing.T) {
 			synctest.Wait()
 		}
 		s := runner.newSession(kindDocument, "somebody")
-		s.links.answer = func(a documentAnswer) {
+		s.link().answer = func(a documentAnswer) {
 			if seen.add("answered"); a.Err == nil {
 				t.Error("the document came")
 			}

@@ -52,8 +52,8 @@ type held struct {
 
 // held looks at a session, on its runner's goroutine.
 func (r *rig) held(s *Session, on *point.Point) held {
-	h := held{Blob: len(s.blob), Watched: len(s.links.watched), Timers: len(s.timers), Conns: len(s.conns),
-		Child: s.links.child != nil, View: s.links.view != nil, Feed: s.links.feed != nil, Metrics: len(s.r.metrics)}
+	h := held{Blob: len(s.blob), Watched: len(s.links.watched), Timers: len(s.links.timers), Conns: len(s.conns),
+		Child: s.links.child != nil, View: s.view != nil, Feed: s.links.feed != nil, Metrics: len(s.r.metrics)}
 	if x := s.links.x; x != nil {
 		h.Over = x.over || x.conn != nil
 	}

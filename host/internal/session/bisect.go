@@ -98,7 +98,7 @@ func (w *worker) pardons(s *Session, f *plugin.Fault) bool {
 		return true
 	}
 	w.r.counts.slow.Add(1)
-	w.r.log.Warn("event ran out of time; it is tried once more", "event", s.cur.event.Op().String(), "session", s.id, "peer", s.name)
+	w.r.log.Warn("event ran out of time; it is tried once more", "event", s.cur.event.Op().String(), "session", s.id, "peer", s.name())
 	return true
 }
 
@@ -132,9 +132,9 @@ func (w *worker) guilty(s *Session, f *plugin.Fault) {
 	if !s.isSearching() {
 		r.suspect(evidenceOf(s, f))
 	}
-	sentence := r.blame.guilty(r.room.now(), s.network)
-	r.report(&FaultReport{Session: s.id, Peer: s.name, Point: s.on, Network: sentence.network.Prefix, Fault: f}, s.era)
-	about := []any{"kind", f.Kind.String(), "session", s.id, "peer", s.name}
+	sentence := r.blame.guilty(r.room.now(), s.network())
+	r.report(&FaultReport{Session: s.id, Peer: s.name(), Point: s.on, Network: sentence.network.Prefix, Fault: f}, s.era)
+	about := []any{"kind", f.Kind.String(), "session", s.id, "peer", s.name()}
 	if s.on != "" {
 		about = append(about, "point", s.on)
 	}

@@ -298,7 +298,7 @@ func TestBlameCostsNothing(t *testing.T) {
 	runner := r.add(sorryYAML, sinsWhenTold(newRecorder()))
 	runner.one().do(func() {
 		w, now := runner.one(), time.Now()
-		batch := []*Session{{network: testNet(1)}, {}, {network: testNet(2)}}
+		batch := []*Session{{links: &links{network: testNet(1)}}, {links: &unlinked}, {links: &links{network: testNet(2)}}}
 		frame := func() {
 			if len(w.setAside(batch)) != len(batch) {
 				t.Error("an innocent is set aside")
@@ -330,7 +330,7 @@ func TestAsideTurns(t *testing.T) {
 			for range 5 {
 				s := runner.newSession(kindRaw, "192.0.2.9:1")
 				w.sessions[s.id] = s
-				s.inbox.queue = []abi.Event{&abi.Timer{}}
+				s.inbox.open().queue = []abi.Event{&abi.Timer{}}
 				w.aside.add(s)
 			}
 			began := time.Now()

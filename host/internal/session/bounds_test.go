@@ -210,7 +210,7 @@ func TestQueueIsBounded(t *testing.T) {
 		t.Errorf("%d events are counted", n)
 	}
 	greedy.enqueue(&abi.Timer{})
-	if n := len(greedy.inbox.queue); n != most+freeQueued {
+	if n := greedy.inbox.queued(); n != most+freeQueued {
 		t.Errorf("%d events wait", n)
 	}
 	close(gate)
@@ -233,7 +233,7 @@ func anyQueued(all []*Session) bool {
 // TestCallLimits: packets have a limit of their own, and a frame's grows with its events.
 func TestCallLimits(t *testing.T) {
 	l := plugin.Limits{Event: 40 * time.Millisecond, SlowEvent: 4 * time.Millisecond, Packets: 10 * time.Millisecond, SlowPackets: time.Millisecond}
-	packets, data := &Session{telling: telling{cur: current{event: &abi.Packets{}}}}, &Session{telling: telling{cur: current{event: &abi.Data{}}}}
+	packets, data := &Session{telling: telling{cur: &current{event: &abi.Packets{}}}}, &Session{telling: telling{cur: &current{event: &abi.Data{}}}}
 	for _, c := range []struct {
 		taken      []*Session
 		hard, slow time.Duration

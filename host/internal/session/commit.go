@@ -57,7 +57,7 @@ func (s *Session) watch(p *point.Point) {
 		return // it was removed since reserve
 	}
 	if !slices.Contains(s.links.watched, p) {
-		s.links.watched = append(s.links.watched, p)
+		s.link().watched = append(s.links.watched, p)
 		p.Watch(s)
 	}
 	s.Changed(p)
@@ -69,12 +69,12 @@ func (b *batch) commitInput(raw abi.Raw) {
 	case abi.OpConsume:
 		_ = b.decode(raw, &rec.consume)
 		c := s.conn(rec.consume.Conn)
-		c.in.consume(rec.consume.Offset)
+		room := c.in.consume(rec.consume.Offset)
 		if rec.consume.Offset > 0 {
 			c.greet(s.w)
 		}
-		if p := s.links.parent; p != nil {
-			p.markReady() // it may have waited for room
+		if p := s.links.parent; p != nil && room {
+			p.markReady() // it may have waited for it
 		}
 	case abi.OpRetain:
 		_ = b.decode(raw, &rec.retain)
@@ -94,7 +94,7 @@ func (b *batch) commitWrite(raw abi.Raw) {
 	pieces, _ := b.gather(&b.rec.write.Pieces)
 	out := join(pieces)
 	s := b.s
-	if v := s.links.view; v != nil {
+	if v := s.view; v != nil {
 		if b.seen.closes {
 			v.quiet()
 		}
@@ -107,7 +107,7 @@ func (b *batch) commitWrite(raw abi.Raw) {
 		if errors.Is(err, netio.ErrWriteOverflow) {
 			s.r.reach(writesBound)
 		}
-		s.r.log.Info("write failed", "session", s.id, "peer", s.name, "error", err)
+		s.r.log.Info("write failed", "session", s.id, "peer", s.name(), "error", err)
 		s.w.end(s, "write_overflow")
 	}
 }
@@ -129,11 +129,7 @@ func (b *batch) commitResponse(raw abi.Raw) {
 	_ = b.decode(raw, &b.rec.response)
 	resp := &b.rec.response
 	pieces, _ := b.gather(&resp.Pieces)
-	h := http.Header{}
-	for f := range resp.Fields.All() {
-		h.Add(string(f.Name), string(f.Value))
-	}
-	a := answer{status: int(resp.Status), header: h, body: join(pieces), flags: resp.Flags}
+	a := answer{status: int(resp.Status), header: headerOf(&resp.Fields), body: join(pieces), flags: resp.Flags}
 	if b.joined != nil {
 		b.s.links.x.head = &a // the viewer's head; ATTACH follows
 		return
@@ -142,12 +138,28 @@ func (b *batch) commitResponse(raw abi.Raw) {
 	b.s.links.x.answer(a)
 }
 
+// headerOf copies header fields.
+func headerOf(fields *abi.Fields) http.Header {
+	const usual = 8 // fields of most answers: chosen
+	h, values := make(http.Header, usual), make([]string, 0, usual)
+	for f := range fields.All() {
+		name := http.CanonicalHeaderKey(string(f.Name))
+		if h[name] != nil {
+			h[name] = append(h[name], string(f.Value))
+			continue
+		}
+		values = append(values, string(f.Value))
+		h[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	return h
+}
+
 // logRefusal leaves a trace of an encoder that was turned away, since most encoders
 // show no answer to the person who runs them.
 func (s *Session) logRefusal(a answer) {
 	if x := s.links.x; a.status >= http.StatusBadRequest && x.x != nil && x.x.BodyKind() != netio.BodyNone {
 		text, _, _ := strings.Cut(string(a.body), "\n")
-		s.r.log.Warn("encoder refused", "point", s.on, "peer", s.name, "status", a.status, "why", text)
+		s.r.log.Warn("encoder refused", "point", s.on, "peer", s.name(), "status", a.status, "why", text)
 	}
 }
 
@@ -189,16 +201,16 @@ func (b *batch) commitDocument(raw abi.Raw) {
 	d := &b.rec.document
 	pieces, _ := b.gather(&d.Pieces)
 	b.s.links.answer(documentAnswer{Type: string(d.Type), MaxAge: time.Duration(d.MaxAge) * time.Second, Body: join(pieces)})
-	b.s.links.answer = nil
+	b.s.link().answer = nil
 }
 
 func (b *batch) commitSmall(raw abi.Raw) {
 	rest, s := &b.rec.rest, b.s
 	switch raw.Op {
 	case abi.OpResume:
-		s.links.view.resume()
+		s.view.resume()
 	case abi.OpDetach:
-		s.links.view.hold()
+		s.view.hold()
 	case abi.OpSetTimer:
 		_ = b.decode(raw, &rest.timer)
 		s.setTimer(rest.timer.ID, time.Duration(rest.timer.After))
@@ -215,18 +227,19 @@ func (b *batch) commitSmall(raw abi.Raw) {
 }
 
 func (s *Session) setTimer(id uint32, after time.Duration) {
-	if old, ok := s.timers[id]; ok {
+	l := s.links
+	if old, ok := l.timers[id]; ok {
 		s.w.timers.cancel(old)
-		delete(s.timers, id)
+		delete(l.timers, id)
 	}
 	if after <= 0 {
 		return
 	}
-	if s.timers == nil {
-		s.timers = map[uint32]uint64{}
+	if l = s.link(); l.timers == nil {
+		l.timers = map[uint32]uint64{}
 	}
-	s.timers[id] = s.w.timers.add(s.r.room.now().Add(after), func() {
-		delete(s.timers, id)
+	l.timers[id] = s.w.timers.add(s.r.room.now().Add(after), func() {
+		delete(l.timers, id)
 		s.enqueue(&abi.Timer{ID: id})
 	})
 }
@@ -246,7 +259,7 @@ func (s *Session) closeConn(number uint32, mode abi.CloseMode, reason string) {
 }
 
 func (c *conn) close(mode abi.CloseMode) {
-	if c.closed {
+	if c.closed || c == plain[0] {
 		return
 	}
 	c.closed = true
@@ -272,7 +285,7 @@ func (c *conn) close(mode abi.CloseMode) {
 // answered and has no viewer.
 func (b *batch) afterwards() {
 	s := b.s
-	if x := s.links.x; x != nil && b.seen.response && s.links.view == nil {
+	if x := s.links.x; x != nil && b.seen.response && s.view == nil {
 		s.w.end(s, "answered")
 	}
 }

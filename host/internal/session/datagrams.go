@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/deliver"
 	"github.com/weir-media/weir/host/internal/netio"
 )
 
@@ -38,9 +39,10 @@ type flow interface {
 // flowing is the flow behind a connection. Its fields are the worker's but for last.
 type flowing struct {
 	flow
-	event  abi.Datagrams // reused
-	unsent uint64        // datagrams that the socket had no room for
-	last   atomic.Int64  // when a datagram came, ns since the room's beginning
+	event  abi.Datagrams        // reused
+	unsent uint64               // datagrams that the socket had no room for
+	last   atomic.Int64         // when a datagram came, ns since the room's beginning
+	view   atomic.Pointer[view] // of its peer
 }
 
 // queue is what waits in an inlet of datagrams; the inlet's lock guards it. The payloads
@@ -191,11 +193,20 @@ func (k *sink) Ended(why netio.FlowEnd) {
 	switch why {
 	case netio.FlowIdle:
 		reason = abi.EndTimeout
-	case netio.FlowEvicted, netio.FlowFailed:
+	case netio.FlowEvicted, netio.FlowFailed, netio.FlowRefused:
 		reason = abi.EndReset
 	case netio.FlowClosed, netio.FlowStopped:
 	}
 	k.in.finish(reason)
+	v := k.of.view.Load()
+	if v == nil {
+		return
+	}
+	if h := v.handle(); h != nil && why == netio.FlowRefused {
+		h.Close(deliver.PeerClosed)
+		return
+	}
+	v.close(abi.CloseNow) // the address may be given up
 }
 
 // ServeFlow opens a session for a flow whose first datagram matched a plugin's pattern.
@@ -217,8 +228,8 @@ func claimed(peer netip.AddrPort) network {
 
 // openFlow opens a session for a flow. Any goroutine.
 func (r *Runner) openFlow(x flow) *sink {
-	s := r.newSession(kindRaw, x.Remote().String())
-	s.network = claimed(x.Remote())
+	s := r.newPeer(kindRaw, x.Remote())
+	s.link().network = claimed(x.Remote())
 	c, k := s.flow(1, x)
 	s.conns = []*conn{c}
 	s.w.add(s)

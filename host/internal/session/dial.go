@@ -227,7 +227,7 @@ func (b *batch) commitSend(raw abi.Raw) {
 	c := b.s.conn(w.Conn)
 	if err := c.flow.Send(sc.datagram); err != nil {
 		c.flow.unsent++
-		b.s.r.log.Debug("datagram not sent", "session", b.s.id, "peer", b.s.name, "bytes", len(sc.datagram), "error", err)
+		b.s.r.log.Debug("datagram not sent", "session", b.s.id, "peer", b.s.name(), "bytes", len(sc.datagram), "error", err)
 	}
 }
 

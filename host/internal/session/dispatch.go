@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"log/slog"
-	"time"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/plugin"
@@ -115,7 +114,7 @@ func (w *worker) build(e *era, batch []*Session) []*Session {
 		}
 		weight += s.weight()
 		if s.cur.input.kind == stuck {
-			w.r.log.Warn("session ended: its plugin consumes nothing of a full delivery", "session", s.id, "peer", s.name)
+			w.r.log.Warn("session ended: its plugin consumes nothing of a full delivery", "session", s.id, "peer", s.name())
 			w.end(s, "input_overflow")
 			continue
 		}
@@ -217,13 +216,12 @@ func (w *worker) crowdedOut(s *Session, batch []abi.Raw) bool {
 
 func (w *worker) call(frame []byte, taken []*Session) ([]byte, *plugin.Fault) {
 	e := taken[0].era
-	began := time.Now()
 	hard, slow := callLimits(e.gen.Limits(), taken)
+	w.watch.start(e.gen.Carrier())
 	verdicts, fault := e.inst.Call(hard, frame)
-	took := time.Since(began)
+	took := w.watch.stop(&w.r.counts.spent, len(frame), len(verdicts))
 	w.r.counts.calls.Add(1)
 	w.r.counts.events.Add(uint64(len(taken)))
-	w.r.counts.callNanos.Add(int64(took))
 	if took > slow {
 		w.r.counts.slow.Add(1)
 	}
@@ -295,7 +293,7 @@ func (w *worker) refused(s *Session, x *refusal, during abi.Op) {
 		level = slog.LevelDebug
 	}
 	w.r.log.Log(context.Background(), level, "verdicts refused, none of the batch is carried out", "kind", x.code.String(), "verdict", x.op, "why", x.text,
-		"session", s.id, "peer", s.name, "point", s.on)
+		"session", s.id, "peer", s.name(), "point", s.on)
 	if s.refuse++; s.refuse >= maxRefused {
 		w.end(s, "refused")
 		return
@@ -312,11 +310,11 @@ func (w *worker) settle(s *Session) {
 	case *abi.HTTPRequest, *abi.Refused:
 		w.endUnanswered(s)
 	case *abi.End:
-		if e.Reason != abi.EndLoop && s.links.view == nil {
+		if e.Reason != abi.EndLoop && s.view == nil {
 			w.endPaced(s, inputOver)
 		}
 	case *abi.Detached:
-		if v := s.links.view; v == nil || v.hasLeft() {
+		if v := s.view; v == nil || v.hasLeft() {
 			w.end(s, string(e.Reason))
 		}
 	case *abi.Stop:

@@ -16,6 +16,8 @@
 //
 // Input is a stream of bytes, whose writer waits for room, or datagrams, which wait for
 // nobody: beyond what their inlet holds the newest are dropped and counted.
+// What an encoder sends in many pieces waits to become one event, as long as the viewers'
+// next send would wait for it anyway (gather.go).
 //
 // A batch is applied in two passes over the same records: reserve checks each verdict
 // and takes what it needs; only if all succeed does commit carry them out, and commit

@@ -67,9 +67,9 @@ func (room *Room) formats() []string {
 // waits for the answer.
 func (r *Runner) announce(format string, p *point.Point, authority, listener string, client network) documentAnswer {
 	s := r.newSession(kindDocument, format)
-	s.on, s.network = p.Name(), client
+	s.on, s.link().network = p.Name(), client
 	answered := make(chan documentAnswer, 1)
-	s.links.answer = func(a documentAnswer) { answered <- a }
+	s.link().answer = func(a documentAnswer) { answered <- a }
 	e := &abi.DocumentRequest{Format: []byte(format), Point: summarize(p, p.Name(), false)}
 	r.room.options.Endpoints(p, authority, listener, &e.Endpoints)
 	s.w.add(s)

@@ -14,7 +14,7 @@ func (room *Room) Drain() {
 
 // hasPeer reports whether somebody outside is at the session who is no viewer.
 func (s *Session) hasPeer() bool {
-	return s.links.view == nil && s.kind != kindFormat && s.kind != kindPackager && s.kind != kindDocument
+	return s.view == nil && s.kind != kindFormat && s.kind != kindPackager && s.kind != kindDocument
 }
 
 // HasPeers tells whether a plugin still talks to somebody outside: a viewer, an encoder,

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"context"
+	"log/slog"
 	"time"
 
 	"github.com/weir-media/weir/abi/v1"
@@ -25,9 +27,9 @@ func (w *worker) endAs(s *Session, mode abi.CloseMode, reason, text string) {
 	w.r.forgetBody(s.links.x)
 	delete(w.sessions, s.id)
 	w.leaveEra(s)
-	for id, t := range s.timers {
+	for id, t := range s.links.timers {
 		w.timers.cancel(t)
-		delete(s.timers, id)
+		delete(s.links.timers, id)
 	}
 	for _, p := range s.links.watched {
 		p.Unwatch(s)
@@ -35,21 +37,26 @@ func (w *worker) endAs(s *Session, mode abi.CloseMode, reason, text string) {
 	w.endExchange(s, reason, text)
 	if x := s.links.x; x != nil {
 		w.timers.cancel(x.timer)
-		s.conns[0].net = nil // the answer that is under way ends the connection
+		if c := s.conns[0]; c.net != nil {
+			c.net = nil // the answer that is under way ends the connection
+		}
 	}
 	for _, c := range s.conns {
 		w.timers.cancel(c.greeting)
 		c.close(mode)
 	}
-	if s.links.view != nil {
-		s.links.view.close(mode)
+	if s.view != nil {
+		s.view.close(mode)
 	}
 	if s.links.answer != nil {
 		s.links.answer(documentAnswer{Err: denyf(abi.ECLOSED, "plugin %s: %s", w.r.name, text)})
 	}
 	w.endSource(s, reason, text)
 	w.endPackager(s)
-	w.r.log.Debug("session ended", "session", s.id, "peer", s.name, "point", s.on, "reason", reason, "why", text)
+	if !w.r.log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	w.r.log.Debug("session ended", "session", s.id, "peer", s.name(), "point", s.on, "reason", reason, "why", text)
 }
 
 // endExchange answers a request that the plugin has left unanswered.
@@ -64,7 +71,7 @@ func (w *worker) endExchange(s *Session, reason, text string) {
 	case reason == "timeout":
 		x.answerText(504, "the plugin "+w.r.name+" did not answer in time")
 	default:
-		_, after := w.r.blame.admits(w.r.room.now(), s.network)
+		_, after := w.r.blame.admits(w.r.room.now(), s.network())
 		x.answer(excuse{text: "the plugin " + w.r.name + " cannot answer: " + text, wait: after}.answer(w.r.words()))
 	}
 }
@@ -72,7 +79,7 @@ func (w *worker) endExchange(s *Session, reason, text string) {
 func (w *worker) endSource(s *Session, reason, text string) {
 	if child := s.links.child; child != nil {
 		child.conns[0].in.finish(abi.EndClosed)
-		child.w.post(func() { child.links.parent = nil })
+		child.w.post(func() { child.link().parent = nil })
 	}
 	if s.links.feed != nil {
 		w.r.log.Info("source left", "point", s.on, "source", s.links.feed.Owner(), "why", text)
@@ -81,7 +88,7 @@ func (w *worker) endSource(s *Session, reason, text string) {
 		case p == nil:
 		case reason == inputOver:
 			p.w.post(func() { // its own END was kept back until now
-				p.links.childDone = true
+				p.link().childDone = true
 				p.markReady()
 			})
 		default:

@@ -31,8 +31,11 @@ type answer struct {
 	flags  abi.ResponseFlags
 }
 
-// isOpen reports whether the exchange can still be answered.
-func (x *exchange) isOpen() bool { return !x.over }
+// isOpen reports whether the exchange, if there is one, can still be answered.
+func (x *exchange) isOpen() bool { return x != nil && !x.over }
+
+// asks reports whether a request is to be told of, or waits for its answer. Worker.
+func (s *Session) asks() bool { return s.links.x != nil && s.links.x.canAccept() }
 
 func (x *exchange) canAccept() bool { return !x.over && x.conn == nil }
 
@@ -113,8 +116,8 @@ func (x *exchange) accept(s *Session) {
 		s.w.end(s, "peer_closed")
 		return
 	}
-	c := s.conns[0]
-	c.net = x.conn
+	c := &conn{number: 1, net: x.conn}
+	s.conns = []*conn{c}
 	c.in = newInlet(s.markReady)
 	c.reader = newIntake(c.net, c.in, s.r.room.silence(s.on))
 	s.r.room.readers.Go(c.reader.run)

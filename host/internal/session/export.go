@@ -83,10 +83,10 @@ func (s *Session) export() (Exported, error) {
 	if s.inbox.over.Load() {
 		return Exported{}, fmt.Errorf("%w: it is ending", ErrStays)
 	}
-	x := Exported{Plugin: s.r.name, Name: s.name, Born: s.born, Schema: s.schema, Blob: slices.Clone(s.blob), Input: s.conns[0].in.export()}
+	x := Exported{Plugin: s.r.name, Name: s.name(), Born: s.since(), Schema: s.schema, Blob: slices.Clone(s.blob), Input: s.conns[0].in.export()}
 	x.Input.Retain, x.Input.Keeps = s.conns[0].retain, s.conns[0].keeps
 	now := s.r.room.now()
-	for id, t := range s.timers {
+	for id, t := range s.links.timers {
 		if x.Timers == nil {
 			x.Timers = map[uint32]time.Duration{}
 		}

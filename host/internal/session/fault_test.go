@@ -176,7 +176,7 @@ func TestEventOverflow(t *testing.T) {
 	for range 10 * maxQueued {
 		s.enqueue(&abi.Timer{})
 	}
-	if n := len(s.inbox.queue); n > maxQueued {
+	if n := s.inbox.queued(); n > maxQueued {
 		t.Errorf("%d events wait", n)
 	}
 	close(gate)

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/point"
@@ -85,25 +86,28 @@ func TestViewerHoldsNoRequest(t *testing.T) {
 			t.Errorf("%d sessions", len(runner.one().sessions))
 		}
 		for _, s := range runner.one().sessions {
-			x := s.links.x
-			if s.links.view == nil || x == nil {
-				t.Error("no viewer is attached")
+			if s.view == nil || unsafe.Pointer(s.view) != unsafe.Pointer(s) {
+				t.Error("no viewer is attached, or it is an object of its own")
 				return
 			}
-			if x.x != nil || x.conn != nil || x.head != nil || x.out != nil {
+			if s.links != &unlinked || s.conns[0] != plain[0] {
 				t.Error("the viewer holds its request")
 			}
-			if x.canAccept() || x.isOpen() {
+			if s.links.x.isOpen() {
 				t.Error("an exchange without its request can still be answered")
 			}
-			s.inbox.mu.Lock()
-			queue := s.inbox.queue
-			s.inbox.mu.Unlock()
-			if queue != nil {
-				t.Error("the queue holds an event that was taken")
+			if len(runner.one().timers.live) != 0 {
+				t.Error("the timer of the request's answer is kept")
 			}
-			x.answer(answer{})
-			x.abandon()
+			s.inbox.mu.Lock()
+			letters := s.inbox.letters
+			s.inbox.mu.Unlock()
+			if letters != nil {
+				t.Error("the inbox holds an event that was taken")
+			}
+			if s.cur != idle && s.cur.event.Op() != abi.OpAttached {
+				t.Error("the event under way is another than the last")
+			}
 		}
 	})
 }

@@ -83,11 +83,11 @@ func (f *Frozen) find(w *worker) {
 // reader of its connection. Worker.
 func (s *Session) movable() (*intake, error) {
 	stays := func(why string) (*intake, error) { return nil, fmt.Errorf("%w: %s", ErrStays, why) }
-	l := &s.links
+	l := s.links
 	switch {
 	case s.inbox.over.Load() || l.child == nil:
 		return stays("it is ending")
-	case s.kind != kindExchange && s.kind != kindRaw, l.view != nil:
+	case s.kind != kindExchange && s.kind != kindRaw, s.view != nil:
 		return stays("it was not pushed over a connection of its own")
 	case len(s.conns) != 1 || s.conns[0].net == nil || s.conns[0].in == nil || s.conns[0].closed:
 		return stays("it has not one connection")
@@ -120,7 +120,8 @@ func (s *Session) freeze() error {
 		return errBusy
 	}
 	s.inbox.frozen = true
-	s.cur, s.solo, s.late = current{}, false, false
+	s.rest()
+	s.solo, s.late = false, false
 	return nil
 }
 
@@ -141,6 +142,7 @@ func (f *Frozen) Thaw() {
 			return
 		}
 		k := newIntake(old.c, old.in, old.limit)
+		k.into(old.gather.point.Load(), &f.room.sources.read)
 		f.parent.conns[0].reader = k
 		f.room.readers.Go(k.run)
 	})
@@ -155,7 +157,7 @@ func (f *Frozen) Drop() *point.Feed {
 			return
 		}
 		kept = true
-		f.child.links.feed, f.child.links.parent = nil, nil
+		f.child.link().feed, f.child.link().parent = nil, nil
 		f.child.w.end(f.child, movedAway)
 	})
 	f.parent.w.do(func() {
@@ -163,7 +165,7 @@ func (f *Frozen) Drop() *point.Feed {
 		if s.inbox.over.Load() {
 			return
 		}
-		s.links.child = nil
+		s.link().child = nil
 		var c *netio.Conn
 		if x := s.links.x; x != nil {
 			c, x.over = x.conn, true

@@ -1,8 +1,8 @@
 package session
 
 import (
-	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -53,7 +53,7 @@ func (f *Front) ServeRaw(c *netio.Conn, plugin string) {
 		no.refuse(c, r.saysOfItself())
 		return
 	}
-	s := r.newSession(kindRaw, c.Remote().String())
+	s := r.newPeer(kindRaw, c.Remote())
 	in := newInlet(s.markReady)
 	reader := newIntake(c, in, 0)
 	s.conns = []*conn{{number: 1, in: in, net: c, reader: reader}}
@@ -88,24 +88,24 @@ func (f *Front) ServeExchange(x *netio.Exchange) {
 		f.serveDocument(x, r, m)
 		return
 	}
-	s := r.openExchange(x, m)
+	s, e := r.openExchange(x, m)
 	left := q.Context().Done()
 	if x.BodyKind() == netio.BodyToClose {
 		left = nil // the peer's close is the body's end
 	}
 	select {
-	case <-s.links.x.done:
+	case <-e.done:
 	case <-left:
 		s.w.post(func() { s.w.peerLeft(s) })
 	case <-s.w.done:
 		return
 	}
 	select {
-	case <-s.links.x.done:
+	case <-e.done:
 	case <-s.w.done:
 		return
 	}
-	if out := s.links.x.out; out != nil {
+	if out := e.out; out != nil {
 		respond(x, *out)
 	}
 }
@@ -127,8 +127,10 @@ func (f *Front) other(method string, m manifest.Match, matched bool) http.Handle
 // peerLeft notes that a peer has ended its side of the connection. It may still want an
 // answer to its request, but it is not waited for one. Worker.
 func (w *worker) peerLeft(s *Session) {
-	s.links.x.left = true
-	w.endUnanswered(s)
+	if x := s.links.x; x != nil { // else it has a viewer
+		x.left = true
+		w.endUnanswered(s)
+	}
 }
 
 // endUnanswered ends an exchange whose peer has left, once its request was handled.
@@ -160,25 +162,26 @@ func (f *Front) nobody(x *netio.Exchange, m manifest.Match) {
 	respond(x, textAnswer(http.StatusNotFound, "nothing is at "+x.Request.URL.Path+" on this server"))
 }
 
-// openExchange opens a session for a request.
-func (r *Runner) openExchange(x *netio.Exchange, m manifest.Match) *Session {
-	s := r.newSession(kindExchange, x.Remote.String())
+// openExchange opens a session for a request. Its links are the worker's.
+func (r *Runner) openExchange(x *netio.Exchange, m manifest.Match) (*Session, *exchange) {
+	s := r.newPeer(kindExchange, x.Remote)
 	s.on = m.Point
-	s.links.x = &exchange{x: x, done: make(chan struct{})}
-	s.conns = []*conn{{number: 1}}
-	s.w.add(s)
+	e := &exchange{x: x, done: make(chan struct{})}
+	s.link().x = e
+	s.conns = plain
 	s.w.post(func() {
-		if s.inbox.over.Load() {
+		s.w.admit(s)
+		if s.inbox.over.Load() || !e.canAccept() {
 			return
 		}
-		s.links.x.timer = s.w.timers.add(r.room.now().Add(answerTimeout), func() {
-			if s.links.x.canAccept() {
+		e.timer = s.w.timers.add(r.room.now().Add(answerTimeout), func() {
+			if e.canAccept() {
 				s.w.end(s, "timeout")
 			}
 		})
 	})
 	s.enqueue(r.request(x, m))
-	return s
+	return s, e
 }
 
 func flag(set bool) uint16 {
@@ -188,26 +191,52 @@ func flag(set bool) uint16 {
 	return 0
 }
 
+// copies gives pieces of one array, which is a single allocation for most requests.
+type copies []byte
+
+// usualCopies is how many bytes: chosen.
+const usualCopies = 256
+
+func (c *copies) of(s string) []byte {
+	at := len(*c)
+	*c = append(*c, s...)
+	return (*c)[at:len(*c):len(*c)]
+}
+
+func (c *copies) address(a netip.AddrPort) []byte {
+	at := len(*c)
+	*c = a.AppendTo(*c)
+	return (*c)[at:len(*c):len(*c)]
+}
+
+// usualFields is how many header fields most requests have: chosen.
+const usualFields = 16
+
 func (r *Runner) request(x *netio.Exchange, m manifest.Match) *abi.HTTPRequest {
-	q := x.Request
+	q, c := x.Request, make(copies, 0, usualCopies)
 	e := &abi.HTTPRequest{
 		Head:     abi.Head{Conn: 1},
-		Route:    []byte(m.Route),
-		Method:   []byte(q.Method),
-		Path:     []byte(q.URL.Path),
-		Query:    []byte(q.URL.RawQuery),
-		Host:     []byte(q.Host),
+		Route:    c.of(m.Route),
+		Method:   c.of(q.Method),
+		Path:     c.of(q.URL.Path),
+		Query:    c.of(q.URL.RawQuery),
+		Host:     c.of(q.Host),
 		Proto:    uint16(q.ProtoMajor*10 + q.ProtoMinor),
 		Body:     abi.BodyKind(x.BodyKind()),
-		Listener: []byte(x.Listener),
-		Local:    []byte(x.Local.String()),
-		Remote:   []byte(x.Remote.String()),
+		Listener: c.of(x.Listener),
+		Local:    c.address(x.Local),
+		Remote:   c.address(x.Remote),
 	}
 	e.Expect, e.TLS = flag(x.ExpectContinue()), flag(x.TLS())
 	if q.ContentLength > 0 {
 		e.Length = uint64(q.ContentLength)
 	}
-	for _, name := range slices.Sorted(maps.Keys(q.Header)) { // net/http has lost the order of the wire
+	names := make([]string, 0, usualFields)
+	for name := range q.Header {
+		names = append(names, name)
+	}
+	slices.Sort(names) // net/http has lost the order of the wire
+	for _, name := range names {
 		for _, v := range q.Header[name] {
 			e.Fields.Add([]byte(name), []byte(v))
 		}

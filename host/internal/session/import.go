@@ -36,11 +36,11 @@ func (room *Room) Import(x Export, feed *point.Feed, home *netio.Listener, file 
 		kind = kindExchange
 	}
 	source := parent.adopt(kind, x.Parent, x.Point)
-	format.links.feed, format.links.parent, format.network = feed, source, source.network
-	source.links.child = format
+	format.link().feed, format.link().parent, format.link().network = feed, source, source.network()
+	source.link().child = format
 	source.conns[0].net = c
 	if x.Request != nil {
-		source.links.x = &exchange{x: home.AdoptExchange(*x.Request), conn: c, done: make(chan struct{})}
+		source.link().x = &exchange{x: home.AdoptExchange(*x.Request), conn: c, done: make(chan struct{})}
 		close(source.links.x.done)
 	}
 	if x.Parent.Input.Through {
@@ -60,6 +60,7 @@ func (room *Room) beginIntake(s *Session, k kind) {
 		limit = 0
 	}
 	reader := newIntake(c.net, c.in, limit)
+	reader.into(room.point(s.on), &room.sources.read)
 	c.reader = reader
 	room.readers.Go(reader.run)
 }
@@ -116,7 +117,7 @@ func again(f *os.File) (*os.File, error) {
 // adopt makes a session of one that was exported. Nobody knows it yet.
 func (r *Runner) adopt(k kind, x Exported, on string) *Session {
 	s := r.newSession(k, x.Name)
-	s.born, s.on, s.blob, s.schema = x.Born, on, x.Blob, x.Schema
+	s.born, s.on, s.blob, s.schema = x.Born.Sub(r.room.started), on, x.Blob, x.Schema
 	in := newInlet(s.markReady)
 	in.restore(x.Input)
 	s.conns = []*conn{{number: 1, in: in, retain: x.Input.Retain, keeps: x.Input.Keeps}}

@@ -309,12 +309,15 @@ func (i *inlet) behind(offset uint64) uint64 {
 // be in memory; that must not show.
 func (i *inlet) held() uint64 { return max(i.base, i.retained) }
 
-func (i *inlet) consume(offset uint64) {
+// consume reports whether the inlet was full and is no more.
+func (i *inlet) consume(offset uint64) (room bool) {
 	i.mu.Lock()
+	defer i.mu.Unlock()
+	was := i.end() - i.consumed
 	if offset > i.consumed {
 		i.consumed, i.progress = offset, true
 	}
-	i.mu.Unlock()
+	return was >= inletLimit && i.end()-i.consumed < inletLimit
 }
 
 // span gives delivered or retained input; the view is valid until settle.

@@ -119,8 +119,8 @@ func (w *worker) holdAll(e *era) {
 // hold keeps a session over its plugin's back-off, or ends it when its peer would wait
 // for an answer. Worker.
 func (w *worker) hold(s *Session) {
-	l := &s.links
-	isWaiting := l.x != nil && l.x.canAccept() && l.view == nil
+	l := s.links
+	isWaiting := l.x != nil && l.x.canAccept() && s.view == nil
 	if (s.era == nil || s.era.inst == nil) && (isWaiting || l.answer != nil) {
 		w.end(s, "plugin_failed")
 	}

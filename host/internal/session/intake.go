@@ -19,6 +19,7 @@ type intake struct {
 	limit time.Duration // a peer that is silent for so long has left; 0: it may be
 	quit  atomic.Bool
 	done  chan struct{} // closed when run returns
+	gather
 }
 
 func newIntake(c *netio.Conn, in *inlet, limit time.Duration) *intake {
@@ -27,6 +28,7 @@ func newIntake(c *netio.Conn, in *inlet, limit time.Duration) *intake {
 
 func (k *intake) run() {
 	defer close(k.done)
+	defer k.leave()
 	pump(k, k.in)
 }
 
@@ -35,26 +37,41 @@ var errHalted = errors.New("reading is halted")
 
 // Read waits for input no longer than the limit.
 func (k *intake) Read(b []byte) (int, error) {
-	var until time.Time
-	if k.limit > 0 {
-		until = time.Now().Add(k.limit)
+	d := k.interval()
+	if n, err := k.gathered(b, d); n > 0 || err != nil {
+		return n, err
 	}
-	if err := k.c.SetReadDeadline(until); err != nil {
+	if err := k.arm(); err != nil {
 		return 0, err
-	}
-	if k.quit.Load() {
-		return 0, errHalted
 	}
 	n, err := k.c.Read(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) && k.quit.Load() {
 		err = errHalted
 	}
+	k.came(time.Now(), d)
 	return n, err
+}
+
+// arm has the next read wait no longer than the limit, and not at all once it is halted.
+func (k *intake) arm() error {
+	var until time.Time
+	if k.limit > 0 {
+		until = time.Now().Add(k.limit)
+	}
+	k.armed = until
+	if err := k.c.SetReadDeadline(until); err != nil {
+		return err
+	}
+	if k.quit.Load() {
+		return errHalted
+	}
+	return nil
 }
 
 // halt ends run and waits for it. What was read is in the inlet.
 func (k *intake) halt() {
 	k.quit.Store(true)
+	k.wake()
 	_ = k.c.SetReadDeadline(time.Unix(1, 0)) // fails for a closed connection, which cannot be read either
 	k.in.rush(true)
 	<-k.done

@@ -11,7 +11,7 @@ func (s *Session) peek() bool {
 	if s.cur.point != nil {
 		s.noteChanged(s.cur.point) // its POINT was not answered
 	}
-	s.cur = current{}
+	s.rest()
 	if s.inbox.frozen || s.inbox.over.Load() {
 		return false
 	}
@@ -21,14 +21,19 @@ func (s *Session) peek() bool {
 func (s *Session) peekQueue() bool {
 	s.inbox.mu.Lock()
 	defer s.inbox.mu.Unlock()
-	if len(s.inbox.queue) > 0 {
-		s.cur = current{event: s.inbox.queue[0], from: fromQueue}
+	l := s.inbox.letters
+	if l == nil {
+		return false
+	}
+	if len(l.queue) > 0 {
+		s.tell(l.queue[0], fromQueue)
 		return true
 	}
 	for _, p := range s.links.watched {
-		if s.inbox.points[p] {
-			delete(s.inbox.points, p) // what changes from now on is told by another
-			s.cur = current{event: &abi.Point{Summary: summarize(p, p.Name(), true)}, from: fromPoint, point: p}
+		if l.points[p] {
+			delete(l.points, p) // what changes from now on is told by another
+			s.inbox.tidy()
+			s.tell(&abi.Point{Summary: summarize(p, p.Name(), true)}, fromPoint).point = p
 			return true
 		}
 	}
@@ -46,16 +51,17 @@ func (s *Session) peekInput() bool {
 		d := c.in.next()
 		switch d.kind {
 		case input:
-			e := &s.data
+			s.tellInput(nil, c, d)
+			e := &s.cur.data
 			*e = abi.Data{Offset: d.offset, Bytes: d.bytes}
 			if d.last {
 				e.Flags = abi.DataLast
 			}
 			e.Conn = c.number
-			s.cur = current{event: e, from: fromInput, conn: c, input: d}
+			s.cur.event = e
 			return true
 		case datagrams:
-			s.cur = current{event: c.flow.record(c.number, d), from: fromInput, conn: c, input: d}
+			s.tellInput(c.flow.record(c.number, d), c, d)
 			return true
 		case inputEnd, stuck:
 			if d.kind == inputEnd && s.childReads(c, d.reason) {
@@ -63,7 +69,7 @@ func (s *Session) peekInput() bool {
 			}
 			e := &abi.End{Reason: d.reason, Offset: d.offset}
 			e.Conn = c.number
-			s.cur = current{event: e, from: fromInput, conn: c, input: d}
+			s.tellInput(e, c, d)
 			return true
 		}
 	}
@@ -81,12 +87,9 @@ func (s *Session) take() {
 	switch s.cur.from {
 	case fromQueue:
 		s.inbox.mu.Lock()
-		if n := len(s.inbox.queue); n > 0 { // 0: the session is over
+		if n := s.inbox.queued(); n > 0 { // 0: the session is over
 			s.r.bounds.forget(n, n-1)
-			s.inbox.queue[0] = nil // a viewer is not to hold its request
-			if s.inbox.queue = s.inbox.queue[1:]; n == 1 {
-				s.inbox.queue = nil
-			}
+			s.inbox.takeFirst()
 		}
 		s.inbox.mu.Unlock()
 	case fromPoint:

@@ -52,7 +52,7 @@ func (r *Runner) packageAt(p *point.Point, from *point.Rendition, k manifest.Pac
 	}
 	s := r.newSession(kindPackager, from.Name()+"→"+k.To)
 	s.on = p.Name()
-	s.links.pack = &packing{s: s, from: from, to: to, payload: k.Payload, cursor: from.Log.Cursor(at), retry: retry}
+	s.link().pack = &packing{s: s, from: from, to: to, payload: k.Payload, cursor: from.Log.Cursor(at), retry: retry}
 	s.w.add(s)
 	from.Log.AddWaker(s)
 	s.markReady()
@@ -62,7 +62,7 @@ func (r *Runner) packageAt(p *point.Point, from *point.Rendition, k manifest.Pac
 // by its faults, unless the source rendition or the plugin ends first. Worker.
 func (w *worker) replacePackager(s *Session, during abi.Op) {
 	p, now := s.links.pack, w.r.room.now()
-	if now.Sub(s.born) > lastWait {
+	if now.Sub(s.since()) > lastWait {
 		p.retry = backoff{} // it has worked
 	}
 	p.retry.failed(now)
@@ -136,7 +136,7 @@ func (s *Session) peekPackets() bool {
 	if len(p.window) == 0 {
 		return p.checkStatus()
 	}
-	s.cur = current{event: notes, from: fromPackets}
+	s.tell(notes, fromPackets)
 	return true
 }
 
@@ -187,7 +187,7 @@ func (p *packing) peekHeader(h *media.Header) bool {
 	if len(h.Bytes) <= maxPackageHeader {
 		e.Header = h.Bytes
 	}
-	p.s.cur = current{event: e, from: fromHeader}
+	p.s.tell(e, fromHeader)
 	return true
 }
 

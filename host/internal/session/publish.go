@@ -20,14 +20,14 @@ func (b *batch) commitPublish(raw abi.Raw) {
 		return
 	}
 	s.on = b.feed.Point().Name()
-	child := b.format.newSession(kindFormat, s.r.name+" "+s.name)
-	child.on, child.network = s.on, s.network
+	child := b.format.newSession(kindFormat, s.r.name+" "+s.name())
+	child.on, child.link().network = s.on, s.network()
 	child.conns = []*conn{{number: 1, in: newInlet(child.markReady)}}
-	child.links.feed, child.links.parent = b.feed, s
+	child.link().feed, child.link().parent = b.feed, s
 	if u.Flags&abi.PublishPace != 0 {
-		child.links.pace = &pacer{s: child}
+		child.link().pace = &pacer{s: child}
 	}
-	s.links.child = child
+	s.link().child = child
 	s.r.forgetBody(s.links.x)
 	if s.kind == kindSource {
 		s.r.room.sources.succeeded(s.on)
@@ -35,9 +35,10 @@ func (b *batch) commitPublish(raw abi.Raw) {
 	b.feed = nil
 	child.w.add(child)
 	child.enqueue(published(child.links.feed, prior))
-	s.r.log.Info("source attached", "point", s.on, "format", format, "source", s.name)
+	s.r.log.Info("source attached", "point", s.on, "format", format, "source", s.name())
 	s.r.room.event("source", s.r.name, s, format)
 	for _, c := range s.conns {
+		c.reader.into(child.links.feed.Point(), &s.r.room.sources.read)
 		if c.flow != nil && s.kind == kindRaw {
 			s.w.watchSilence(s, c, feedSilence)
 		}

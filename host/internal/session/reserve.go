@@ -124,7 +124,7 @@ func (b *batch) reserveWrite(raw abi.Raw) error {
 	switch {
 	case c == nil:
 		return denyf(abi.ENOENT, "no connection %d", w.Conn)
-	case c.closed || b.s.links.view == nil && (c.net == nil || b.s.kind == kindExchange):
+	case c.closed || c.flow != nil || b.s.view == nil && (c.net == nil || b.s.kind == kindExchange):
 		return denyf(abi.ECLOSED, "connection %d takes no WRITE", w.Conn)
 	}
 	_, err := b.gather(&w.Pieces)
@@ -206,12 +206,14 @@ func (b *batch) reserveAttach(raw abi.Raw) error {
 		return denyf(abi.EPERM, "attach to point %q is not granted to this plugin in plugins.yaml (grant: attach)", name)
 	case p == nil:
 		return denyf(abi.ENOENT, "no point %q", name)
-	case b.joined != nil || s.links.view != nil && !s.links.view.isHeld():
+	case b.joined != nil || s.view != nil && !s.view.isHeld():
 		return denyf(abi.ESTATE, "the connection has a viewer already")
-	case s.kind == kindExchange && s.links.view == nil && !b.seen.response:
+	case s.kind == kindExchange && s.view == nil && !b.seen.response:
 		return denyf(abi.ESTATE, "ATTACH on an HTTP exchange follows its HTTP_RESPONSE in the same batch")
-	case s.kind != kindExchange && s.kind != kindRaw || a.Conn > 1 || s.conns[0].flow != nil:
+	case s.kind != kindExchange && s.kind != kindRaw || a.Conn > 1:
 		return denyf(abi.ESTATE, "this session has no viewer's connection %d", a.Conn)
+	case s.conns[0].flow != nil && (s.conns[0].closed || !s.conns[0].flow.isShareable()):
+		return denyf(abi.ESTATE, "the flow's address is bound by another server and steered here: SEND reaches its peer, ATTACH does not")
 	case a.Mode > abi.StartTime || a.OnLag > abi.LagClose || a.OnChange > abi.AfterEvent || a.OnEnd > abi.AfterEvent:
 		return denyf(abi.EINVAL, "ATTACH with a mode or rule that this host does not know")
 	}
@@ -248,11 +250,11 @@ func (b *batch) reservePublish(raw abi.Raw) error {
 	if b.format == nil {
 		return denyf(abi.ENOSYS, "no running plugin understands %s; enable the plugin that parses it in plugins.yaml", format)
 	}
-	if no := b.format.excuse(s.network); no != nil {
-		b.format.turnedAway(no.reason, s.name)
+	if no := b.format.excuse(s.network()); no != nil {
+		b.format.turnedAway(no.reason, s.name())
 		return denyf(abi.EAGAIN, "%s", no.text)
 	}
-	feed, err := p.Publish(s.r.name+" "+s.name, s.kind != kindSource, s.r.room.now())
+	feed, err := p.Publish(s.r.name+" "+s.name(), s.kind != kindSource, s.r.room.now())
 	if err != nil {
 		return err
 	}

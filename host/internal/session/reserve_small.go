@@ -86,14 +86,14 @@ func (r *Runner) keepMetric(name string) {
 }
 
 func (b *batch) reserveTimer(id uint32, after int64) error {
-	_, known := b.s.timers[id]
+	_, known := b.s.links.timers[id]
 	switch {
 	case after < 0:
 		return denyf(abi.EINVAL, "a timer %d ns ago", -after)
 	case known || after == 0 || slices.Contains(b.seen.timers, id):
 		return nil
 	}
-	if most := b.s.limits().Timers; len(b.s.timers)+len(b.seen.timers) >= most {
+	if most := b.s.limits().Timers; len(b.s.links.timers)+len(b.seen.timers) >= most {
 		b.s.r.reach(timersBound)
 		return denyf(abi.ELIMIT, "a session may have %d timers", most)
 	}
@@ -102,7 +102,7 @@ func (b *batch) reserveTimer(id uint32, after int64) error {
 }
 
 func (b *batch) needView(raw abi.Raw, rec abi.Record) error {
-	if b.s.links.view == nil {
+	if b.s.view == nil {
 		return denyf(abi.ESTATE, "the session has no viewer")
 	}
 	return b.decode(raw, rec)

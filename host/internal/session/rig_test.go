@@ -26,7 +26,7 @@ import (
 
 // rig is a room whose plugins are Go functions in this process.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	room   *Room
 	points map[string]*point.Point
 	files  map[string][]byte
@@ -36,7 +36,7 @@ type rig struct {
 
 // newRig makes a room. Without pool no viewer can be attached, but all of it may run
 // in a synctest bubble.
-func newRig(t *testing.T, withPool bool, points ...point.Options) *rig {
+func newRig(t testing.TB, withPool bool, points ...point.Options) *rig {
 	t.Helper()
 	r := &rig{t: t, points: map[string]*point.Point{}, files: map[string][]byte{}}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -382,7 +382,7 @@ func (r *rig) waitSessions(runner *Runner, n int) {
 }
 
 // until asks again and again, for a bounded time.
-func until(t *testing.T, otherwise string, is func() bool) {
+func until(t testing.TB, otherwise string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !is(); runtime.Gosched() {
 		if time.Now().After(end) {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -196,7 +197,10 @@ func (room *Room) packageAll(r *Runner) {
 
 // event notes what happened to a session, for those who watch.
 func (room *Room) event(kind, plugin string, s *Session, text string) {
-	room.log.Debug("event", "kind", kind, "plugin", plugin, "session", s.id, "peer", s.name, "point", s.on, "what", text)
+	if !room.log.Enabled(context.Background(), slog.LevelDebug) { // it is an allocation for each word
+		return
+	}
+	room.log.Debug("event", "kind", kind, "plugin", plugin, "session", s.id, "peer", s.name(), "point", s.on, "what", text)
 }
 
 // SetGrant replaces what the plugin may do from its next verdict on.

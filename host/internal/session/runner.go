@@ -71,7 +71,7 @@ func (b *build) release() {
 // counts are a plugin's totals, read by status.
 type counts struct {
 	calls, events, faults, refused, slow atomic.Uint64
-	callNanos                            atomic.Int64
+	spent                                spent
 	lastFault                            atomic.Pointer[FaultReport]
 }
 
@@ -179,11 +179,18 @@ func (r *Runner) Close() {
 // newSession makes a session of the worker that has the fewest. It may be called by any
 // goroutine; add follows.
 func (r *Runner) newSession(k kind, name string) *Session {
-	s := &Session{id: r.room.nextID.Add(1), r: r, w: r.pick(), kind: k, name: name, born: r.room.now()}
-	if at, err := netip.ParseAddrPort(name); err == nil {
-		s.network = networkOf(at.Addr())
+	at, err := netip.ParseAddrPort(name)
+	s := r.newPeer(k, at)
+	if err != nil {
+		s.link().name = name
 	}
 	return s
+}
+
+// newPeer is newSession for a peer's.
+func (r *Runner) newPeer(k kind, peer netip.AddrPort) *Session {
+	return &Session{id: r.room.nextID.Add(1), r: r, w: r.pick(), peer: peer, born: r.room.now().Sub(r.room.started), links: &unlinked,
+		telling: telling{kind: k, cur: idle}}
 }
 
 func (r *Runner) isClosed() bool {

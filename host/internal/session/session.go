@@ -2,6 +2,7 @@ package session
 
 import (
 	"io"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,33 +28,21 @@ const (
 // Session is what is kept while one peer, source or task talks to weir through one
 // plugin. Only its worker's goroutine touches it, but for the fields of inbox.
 type Session struct {
-	id   uint64
-	r    *Runner
-	w    *worker
-	era  *era // nil before its first event
-	born time.Time
-	kind kind
-	name string // peer's address or what it is, for status
-	on   string // point's name, once known
-	// network is its peer's, or that of the parent's peer; zero: nobody outside.
-	network network
-	blob    []byte
-	schema  string // that blob was written in
-	inbox   inbox
-	conns   []*conn
-	links   links
-	timers  map[uint32]uint64 // timer → its number in the worker's heap
+	id     uint64
+	r      *Runner
+	w      *worker
+	era    *era           // nil before its first event
+	born   time.Duration  // since room.started
+	peer   netip.AddrPort // zero: name tells
+	on     string         // point's name, once known
+	blob   []byte
+	schema string // that blob was written in
+	inbox  inbox
+	conns  []*conn
+	view   *view  // its viewer, if it has one
+	links  *links // read as it is, written to by way of link
+	seat   seat   // the view's
 	telling
-}
-
-// telling is how far a session is with what it is told.
-type telling struct {
-	cur    current
-	data   abi.Data // reused for each DATA
-	refuse int      // batches refused in a row
-	solo   bool     // the event under way wants a frame of its own
-	late   bool     // the event under way, or its frame, has run out of time once
-	lost   losses   // of the event under way
 }
 
 type kind uint8
@@ -70,7 +59,6 @@ const (
 // links are what a session holds beyond its connections.
 type links struct {
 	x         *exchange
-	view      *view
 	child     *Session // format session that this one feeds
 	childDone bool     // it has answered the end of its input
 	parent    *Session // of a format session
@@ -79,37 +67,98 @@ type links struct {
 	pack      *packing
 	answer    func(documentAnswer)
 	watched   []*point.Point
+	name      string            // of a session that is no peer's
+	network   network           // if it is not the peer's
+	timers    map[uint32]uint64 // timer → its number in the worker's heap
+}
+
+// since is when the session was opened.
+func (s *Session) since() time.Time { return s.w.r.room.started.Add(s.born) }
+
+// name is the peer's address, or what the session is, for status.
+func (s *Session) name() string {
+	if s.peer.IsValid() {
+		return s.peer.String()
+	}
+	return s.links.name
+}
+
+// network is that of its peer, or of the parent's peer; zero: nobody outside.
+func (s *Session) network() network {
+	switch of := s.links.network; {
+	case of != network{}:
+		return of
+	case s.peer.IsValid():
+		return networkOf(s.peer.Addr())
+	}
+	return network{}
+}
+
+// unlinked are the links of a session that has none, as a viewer's. Nobody writes to them.
+var unlinked links
+
+// link gives the session's links for a change. Worker, or whoever makes the session.
+func (s *Session) link() *links {
+	if s.links == &unlinked {
+		s.links = new(links)
+	}
+	return s.links
+}
+
+// unlink lets go of links that hold nothing. Worker.
+func (s *Session) unlink() {
+	l := s.links
+	isSource := l.child != nil || l.parent != nil || l.feed != nil || l.pace != nil || l.pack != nil
+	if !isSource && l.x == nil && l.answer == nil && len(l.watched) == 0 && l.name == "" && l.network == (network{}) && len(l.timers) == 0 {
+		s.links = &unlinked
+	}
 }
 
 // inbox is where others leave events for the session.
 type inbox struct {
-	mu     sync.Mutex
+	mu      sync.Mutex
+	letters *letters    // nil: there are none
+	ready   atomic.Bool // it stands in the worker's ready list
+	over    atomic.Bool // the session has ended
+	frozen  bool        // nothing is taken out: it may be on its way to another process; the worker's
+}
+
+// letters are events that wait.
+type letters struct {
 	queue  []abi.Event
-	ready  atomic.Bool // it stands in the worker's ready list
-	over   atomic.Bool // the session has ended
-	frozen bool        // nothing is taken out: it may be on its way to another process; the worker's
-	points map[*point.Point]bool
+	points map[*point.Point]bool // that have changed
 }
 
-// current is the event that is under way.
-type current struct {
-	event abi.Event
-	from  origin
-	conn  *conn
-	input delivery
-	point *point.Point // that an unanswered POINT tells of
+// open gives the letters for a change. The lock is held.
+func (i *inbox) open() *letters {
+	if i.letters == nil {
+		i.letters = new(letters)
+	}
+	return i.letters
 }
 
-type origin uint8
+// queued gives how many events wait. The lock is held.
+func (i *inbox) queued() int {
+	if i.letters == nil {
+		return 0
+	}
+	return len(i.letters.queue)
+}
 
-const (
-	fromNowhere origin = iota
-	fromQueue
-	fromPoint
-	fromInput
-	fromPackets
-	fromHeader
-)
+// takeFirst takes the first event out. The lock is held.
+func (i *inbox) takeFirst() {
+	l := i.letters
+	l.queue[0] = nil // a viewer is not to hold its request
+	l.queue = l.queue[1:]
+	i.tidy()
+}
+
+// tidy lets go of letters that are none. The lock is held.
+func (i *inbox) tidy() {
+	if l := i.letters; l != nil && len(l.queue) == 0 && len(l.points) == 0 {
+		i.letters = nil
+	}
+}
 
 // conn is one connection of a session.
 type conn struct {
@@ -126,6 +175,9 @@ type conn struct {
 	greeted  bool   // the plugin has consumed or written
 	greeting uint64 // timer by which it must have
 }
+
+// plain is the connection of an exchange whose body nobody reads. Nobody writes to it.
+var plain = []*conn{{number: 1}}
 
 func (s *Session) conn(number uint32) *conn {
 	if number == 0 && s.cur.event != nil {
@@ -147,9 +199,10 @@ func (s *Session) enqueue(e abi.Event) {
 		s.inbox.mu.Unlock()
 		return
 	}
-	fits := s.r.admit(len(s.inbox.queue))
+	fits := s.r.admit(s.inbox.queued())
 	if fits {
-		s.inbox.queue = append(s.inbox.queue, e)
+		l := s.inbox.open()
+		l.queue = append(l.queue, e)
 	}
 	s.inbox.mu.Unlock()
 	if !fits {
@@ -163,8 +216,8 @@ func (s *Session) enqueue(e abi.Event) {
 // dropQueue lets go of the events of a session that is over.
 func (s *Session) dropQueue() {
 	s.inbox.mu.Lock()
-	s.r.bounds.forget(len(s.inbox.queue), 0)
-	s.inbox.queue = nil
+	s.r.bounds.forget(s.inbox.queued(), 0)
+	s.inbox.letters = nil
 	s.inbox.mu.Unlock()
 }
 
@@ -172,7 +225,7 @@ func (s *Session) dropQueue() {
 func (s *Session) hasQueued() bool {
 	s.inbox.mu.Lock()
 	defer s.inbox.mu.Unlock()
-	return len(s.inbox.queue) > 0
+	return s.inbox.queued() > 0
 }
 
 func (s *Session) markReady() { s.w.markReady(s) }
@@ -190,15 +243,16 @@ func (s *Session) Changed(p *point.Point) {
 func (s *Session) noteChanged(p *point.Point) {
 	s.inbox.mu.Lock()
 	defer s.inbox.mu.Unlock()
-	if s.inbox.points == nil {
-		s.inbox.points = map[*point.Point]bool{}
+	l := s.inbox.open()
+	if l.points == nil {
+		l.points = map[*point.Point]bool{}
 	}
-	s.inbox.points[p] = true
+	l.points[p] = true
 }
 
 func (s *Session) role() Role {
 	switch {
-	case s.links.view != nil:
+	case s.view != nil:
 		return RoleViewer
 	case s.kind == kindFormat:
 		return RoleFormat

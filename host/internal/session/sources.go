@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-media/weir/host/internal/point"
@@ -16,6 +17,7 @@ type sources struct {
 	wait   map[string]time.Duration
 	timers map[string]*time.Timer // of points that wait for their next start
 	closed bool
+	read   atomic.Int64 // connections whose input feeds points
 }
 
 const (

@@ -51,8 +51,26 @@ func (room *Room) Sessions() []Status {
 	return all
 }
 
+// CountSessions calls add for each plugin and each role that sessions of it have, with their number. It asks each worker, as Sessions does, but makes nothing
+// for a session, so that many viewers cost no memory at each look.
+func (room *Room) CountSessions(add func(plugin string, role Role, n int)) {
+	for _, r := range room.Runners() {
+		n := map[Role]int{}
+		for _, w := range r.all() {
+			w.do(func() {
+				for _, s := range w.sessions {
+					n[s.role()]++
+				}
+			})
+		}
+		for role, count := range n {
+			add(r.name, role, count)
+		}
+	}
+}
+
 func (s *Session) status() Status {
-	st := Status{ID: s.id, Plugin: s.r.name, Role: s.role(), Peer: s.name, Point: s.on, Since: s.born}
+	st := Status{ID: s.id, Plugin: s.r.name, Role: s.role(), Peer: s.name(), Point: s.on, Since: s.since()}
 	if len(s.blob) > 0 {
 		st.Schema = s.schema
 	}
@@ -69,9 +87,9 @@ func (s *Session) status() Status {
 			st.BytesIn += c.in.total()
 		}
 	}
-	if v := s.links.view; v != nil {
+	if v := s.view; v != nil {
 		d := v.stats()
-		st.Rendition = v.rendition.Name()
+		st.Rendition = v.seat.rendition.Name()
 		st.BytesOut += d.Bytes
 		st.Packets, st.Dropped, st.Lag, st.LagBytes = d.Packets, d.DroppedPackets, d.LagTime, d.LagBytes
 	}
@@ -115,6 +133,7 @@ type PluginStatus struct {
 	Refused    uint64
 	Faults     uint64
 	Busy       time.Duration // time spent in the plugin
+	Spent      Spent
 	Blamed
 
 	Instances  int               // workers that take new sessions
@@ -129,7 +148,8 @@ func (r *Runner) Status() PluginStatus {
 	st := PluginStatus{Name: r.name, State: r.State(),
 		Calls: r.counts.calls.Load(), Events: r.counts.events.Load(), Slow: r.counts.slow.Load(),
 		Refused: r.counts.refused.Load(), Faults: r.counts.faults.Load(),
-		Busy: time.Duration(r.counts.callNanos.Load())}
+		Busy: r.Spent().Wall}
+	st.Spent = r.Spent()
 	st.Blamed = r.blame.status(r.room.now())
 	st.LastFault = r.counts.lastFault.Load()
 	st.Limited = r.limited()

@@ -52,8 +52,8 @@ type culprit struct {
 
 // culpritOf gives whom a session's fault is counted for.
 func culpritOf(s *Session) culprit {
-	if s.network.IsValid() {
-		return culprit{party: s.network.party()}
+	if of := s.network(); of.IsValid() {
+		return culprit{party: of.party()}
 	}
 	return nobody()
 }

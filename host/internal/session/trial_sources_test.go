@@ -50,8 +50,8 @@ func (r *Runner) peer(at string) *fakeFlow {
 	f.open(r)
 	r.one().do(func() {
 		for _, s := range r.one().sessions {
-			if s.name == at {
-				s.network.isClaimed = false
+			if s.name() == at {
+				s.link().network.isClaimed = false
 			}
 		}
 	})
@@ -362,6 +362,7 @@ func TestBuildThatStartsNoMoreIsRolledBack(t *testing.T) {
 		g.barren.Store(true)
 		innocent, guilty := runner.peer("203.0.113.1:1"), runner.peer("198.51.100.1:1")
 		guilty.bring("new")
+		synctest.Wait() // else the other may have been answered before
 		innocent.bring("hello")
 		time.Sleep(10 * time.Second)
 		if st := runner.Status(); runner.Generation() != was || st.State.Phase != Running || st.RolledBack == "" {

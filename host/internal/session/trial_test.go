@@ -227,7 +227,7 @@ func TestSamplesCostNothing(t *testing.T) {
 	w.do(func() {
 		frame := make([]byte, abi.UsualBox)
 		w.scratch.w.Reset(frame)
-		s := &Session{r: w.r, w: w, blob: []byte("x"), schema: "a/1"}
+		s := &Session{r: w.r, w: w, blob: []byte("x"), schema: "a/1", links: &unlinked, telling: telling{cur: idle}}
 		w.now = &era{gen: (&build{Generation: newGeneration(t, starterYAML, nil)}).hold()}
 		s.era = w.now
 		now := time.Unix(1, 0)
@@ -238,7 +238,7 @@ func TestSamplesCostNothing(t *testing.T) {
 		end, n := w.scratch.w.Mark()
 		turn := func() {
 			for _, e := range events {
-				s.cur = current{event: e, from: fromQueue}
+				s.tell(e, fromQueue)
 				w.keep(s, stand{8, end, n, s.held()}, now)
 			}
 			now = now.Add(time.Hour)

@@ -60,14 +60,14 @@ func (w *worker) handOver(s *Session) {
 	if s.inbox.over.Load() || p == nil {
 		return
 	}
-	next := w.r.newSession(kindPackager, s.name)
+	next := w.r.newSession(kindPackager, s.name())
 	next.id = s.id // it is the same for all who look
 	next.on, next.born = s.on, s.born
-	next.links.pack = &packing{s: next, from: p.from, to: p.to, payload: p.payload, cursor: p.cursor, retry: p.retry}
+	next.link().pack = &packing{s: next, from: p.from, to: p.to, payload: p.payload, cursor: p.cursor, retry: p.retry}
 	if accepts(w.now.gen.Manifest(), s) {
 		next.blob, next.schema = s.blob, s.schema
 	}
-	s.links.pack = nil
+	s.link().pack = nil
 	p.from.Log.RemoveWaker(s)
 	w.end(s, "moved")
 	next.w.add(next)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"sync"
+	"time"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/deliver"
@@ -11,22 +12,34 @@ import (
 	"github.com/weir-media/weir/host/internal/stream"
 )
 
-// view is a session's viewer: its place in the delivery pool and on a point.
-type view struct {
-	s         *Session
+// seat is a viewer's place in the delivery pool and on a point.
+type seat struct {
 	rendition *point.Rendition
 
 	mu     sync.Mutex
 	viewer *deliver.Viewer
-	left   bool // the pool has closed the connection
-	held   bool // off its log, the connection open
-	final  deliver.Stats
+	final  *deliver.Stats // once the pool has closed the connection
+	held   bool           // off its log, the connection open
 }
 
+// view is a session as a viewer. It is the same memory: an object less for each.
+type view Session
+
+// sit makes the session a viewer of a rendition. Worker.
+func (s *Session) sit(on *point.Rendition) *view {
+	v := (*view)(s)
+	v.seat.mu.Lock()
+	v.seat.rendition, v.seat.viewer, v.seat.final, v.seat.held = on, nil, nil, false
+	v.seat.mu.Unlock()
+	return v
+}
+
+func (v *view) session() *Session { return (*Session)(v) }
+
 func (v *view) handle() *deliver.Viewer {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.viewer
+	v.seat.mu.Lock()
+	defer v.seat.mu.Unlock()
+	return v.seat.viewer
 }
 
 func (v *view) write(b []byte) {
@@ -72,29 +85,32 @@ func (v *view) hold() {
 }
 
 func (v *view) setHeld(held bool) {
-	v.mu.Lock()
-	v.held = held
-	v.mu.Unlock()
+	v.seat.mu.Lock()
+	v.seat.held = held
+	v.seat.mu.Unlock()
 }
 
 func (v *view) isHeld() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.held && !v.left
+	v.seat.mu.Lock()
+	defer v.seat.mu.Unlock()
+	return v.seat.held && v.seat.final == nil
 }
 
 func (v *view) hasLeft() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.left
+	v.seat.mu.Lock()
+	defer v.seat.mu.Unlock()
+	return v.seat.final != nil
 }
 
 func (v *view) stats() deliver.Stats {
-	v.mu.Lock()
-	h, left, final := v.viewer, v.left, v.final
-	v.mu.Unlock()
-	if left || h == nil {
-		return final
+	v.seat.mu.Lock()
+	h, final := v.seat.viewer, v.seat.final
+	v.seat.mu.Unlock()
+	switch {
+	case final != nil:
+		return *final
+	case h == nil:
+		return deliver.Stats{}
 	}
 	return h.Stats()
 }
@@ -102,8 +118,8 @@ func (v *view) stats() deliver.Stats {
 // Readable takes input from a viewer's peer: of a raw connection it is the plugin's,
 // an HTTP viewer has nothing to say any more.
 func (v *view) Readable(b []byte) {
-	c := v.s.conns[0]
-	if v.s.kind != kindRaw || c.in == nil {
+	c := v.conns[0]
+	if v.kind != kindRaw || c.in == nil {
 		return
 	}
 	if c.in.full() {
@@ -111,26 +127,29 @@ func (v *view) Readable(b []byte) {
 		return
 	}
 	c.in.put(b)
-	v.s.markReady()
+	v.session().markReady()
 }
 
 // Held tells the plugin that DETACH or a rule of mode event holds the viewer.
 func (v *view) Held(why deliver.Reason) {
 	v.setHeld(true)
 	st := v.stats()
-	v.s.enqueue(&abi.Detached{Head: abi.Head{Conn: 1}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
+	v.session().enqueue(&abi.Detached{Head: abi.Head{Conn: 1}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
 }
 
 // Detached notes that the viewer has left the pool.
 func (v *view) Detached(st deliver.Stats, why deliver.Reason) {
 	if why == deliver.WriteOverflow {
-		v.s.r.reach(writesBound)
+		v.r.reach(writesBound)
 	}
-	v.mu.Lock()
-	v.left, v.final = true, st
-	v.rendition.Point().Leave()
-	v.mu.Unlock()
-	v.s.enqueue(&abi.Detached{Head: abi.Head{Conn: 1}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
+	v.seat.mu.Lock()
+	v.seat.final = &st
+	v.seat.rendition.Point().Leave()
+	v.seat.mu.Unlock()
+	if f := v.conns[0].flow; f != nil {
+		f.keep(false)
+	}
+	v.session().enqueue(&abi.Detached{Head: abi.Head{Conn: 1}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
 }
 
 var startModes = map[abi.StartMode]stream.StartMode{
@@ -144,18 +163,22 @@ func (b *batch) commitAttach(raw abi.Raw) {
 	_ = b.decode(raw, a)
 	prefix, _ := b.gather(&a.Prefix)
 	defer func() { b.joined = nil }() // the view's from now on, or given back
-	if s.links.view != nil {
+	if s.view != nil {
 		b.reattach(prefix)
 		return
 	}
-	v := &view{s: s, rendition: b.joined}
+	if s.conns[0].flow != nil {
+		b.attachFlow(prefix)
+		return
+	}
+	v := s.sit(b.joined)
 	c, head := s.hijacked()
 	if c == nil {
 		b.joined.Point().Leave()
 		s.w.end(s, "peer_closed")
 		return
 	}
-	s.links.view = v
+	s.view = v
 	s.on = b.joined.Point().Name()
 	cursor := b.cursor()
 	for _, p := range prefix {
@@ -166,11 +189,11 @@ func (b *batch) commitAttach(raw abi.Raw) {
 	}
 	s.enqueue(attached(cursor))
 	spec := attachment(a, b.joined, cursor)
-	spec.Pending = int(s.limits().Writes)
+	spec.Buffers.Pending, spec.By = int(s.limits().Writes), s.r.name
 	if err := v.attach(c, head, spec); err != nil {
-		s.r.log.Info("viewer not attached", "session", s.id, "peer", s.name, "error", err)
+		s.r.log.Info("viewer not attached", "session", s.id, "peer", s.name(), "error", err)
 		b.joined.Point().Leave()
-		s.links.view = nil
+		s.view = nil
 		s.w.end(s, "peer_closed")
 		return
 	}
@@ -179,18 +202,20 @@ func (b *batch) commitAttach(raw abi.Raw) {
 
 // reattach puts a held viewer onto another log.
 func (b *batch) reattach(prefix [][]byte) {
-	a, v := &b.rec.attach, b.s.links.view
+	a, v := &b.rec.attach, b.s.view
 	if !v.move(b.joined) {
 		b.joined.Point().Leave()
 		return // DETACHED is on its way
 	}
 	cursor := b.cursor()
-	out := join(prefix)
+	var header []byte
 	if h := cursor.Header(); h != nil && a.WithHeader != 0 {
-		out = append(out, h.Bytes...)
+		header = h.Bytes
 	}
 	h := v.handle()
-	if len(out) > 0 {
+	if b.s.conns[0].flow != nil {
+		reattachFlow(h, prefix, header)
+	} else if out := append(join(prefix), header...); len(out) > 0 {
 		_ = h.Write(out) // an overflow detaches the viewer, which the session then hears
 	}
 	h.Switch(b.joined.Log, cursor)
@@ -213,13 +238,13 @@ func attached(c stream.Cursor) *abi.Attached {
 // move gives back the viewer's place on its rendition for one on another. It reports
 // false when the viewer has left.
 func (v *view) move(to *point.Rendition) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.left {
+	v.seat.mu.Lock()
+	defer v.seat.mu.Unlock()
+	if v.seat.final != nil {
 		return false
 	}
-	v.rendition.Point().Leave()
-	v.rendition = to
+	v.seat.rendition.Point().Leave()
+	v.seat.rendition = to
 	return true
 }
 
@@ -231,13 +256,13 @@ func (b *batch) cursor() stream.Cursor {
 
 // hijacked gives the session's connection for a viewer, and what it must send first.
 func (s *Session) hijacked() (*netio.Conn, []byte) {
-	x := s.links.x
-	if in := s.conns[0].in; in != nil {
-		in.adopt()
+	x, own := s.links.x, s.conns[0]
+	if own.in != nil {
+		own.in.adopt()
 	}
 	if x == nil {
-		c := s.conns[0].net
-		s.conns[0].net = nil // the pool owns the socket now
+		c := own.net
+		own.net, own.reader = nil, nil // the pool owns the socket now
 		return c, nil
 	}
 	if x.conn == nil && x.hijack() != nil {
@@ -250,18 +275,41 @@ func (s *Session) hijacked() (*netio.Conn, []byte) {
 		return nil, nil
 	}
 	c, head := x.conn, append(head, x.head.body...)
-	x.x, x.conn, x.head = nil, nil, nil // a viewer outlives its request by hours
+	s.w.timers.cancel(x.timer)
+	if own != plain[0] {
+		own.net, own.reader = nil, nil
+	}
+	s.link().x = nil // a viewer outlives its request by hours
+	s.unlink()
 	return c, head
 }
 
 func attachment(a *abi.Attach, r *point.Rendition, c stream.Cursor) deliver.Attach {
 	o := r.Point().Options()
-	d := deliver.Attach{Log: r.Log, Cursor: c, MaxLag: o.MaxLag, Latency: o.Latency, Hold: a.Hold != 0,
+	d := deliver.Attach{Log: r.Log, Cursor: c, MaxLag: o.MaxLag, Latency: o.Latency, BurstRate: o.BurstRate, Hold: a.Hold != 0, Buffers: deliver.Buffers{Send: sendBuffer(r.Log.Rate())},
 		OnChange: rule(a.OnChange, a.ChangeBytes), OnEnd: rule(a.OnEnd, a.EndBytes)}
 	if a.OnLag == abi.LagClose || o.DropLate {
 		d.OnLag = deliver.LagDrop
 	}
 	return d
+}
+
+const (
+	// sendTime is how much media the kernel may hold for a viewer. Chosen: a round trip
+	// anywhere on Earth is shorter, so that the buffer bounds nobody's rate, and what is
+	// gathered for one send is less; and a reader that stops holds no more than this.
+	sendTime = 500 * time.Millisecond
+	// The least is one full batch, the most two of what one viewer is sent in a turn. Chosen.
+	leastSendBuffer, mostSendBuffer = 64 << 10, 1 << 20
+)
+
+// sendBuffer gives a viewer's SO_SNDBUF for a stream of so many bytes a second; 0 leaves
+// it to the pool.
+func sendBuffer(rate int) int {
+	if rate == 0 {
+		return 0
+	}
+	return min(max(int(float64(rate)*sendTime.Seconds()), leastSendBuffer), mostSendBuffer)
 }
 
 func rule(after abi.AfterRule, bytes []byte) deliver.Rule {
@@ -282,13 +330,13 @@ func (v *view) attach(c *netio.Conn, head []byte, d deliver.Attach) error {
 	}
 	d.FD, d.Leftover, d.Sink = fd, leftover, v
 	d.Head = append(unsent, head...)
-	viewer, err := v.s.r.room.options.Pool.Attach(d)
+	viewer, err := v.r.room.options.Pool.Attach(d)
 	if err != nil {
 		closeFD(fd)
 		return err
 	}
-	v.mu.Lock()
-	v.viewer = viewer
-	v.mu.Unlock()
+	v.seat.mu.Lock()
+	v.seat.viewer = viewer
+	v.seat.mu.Unlock()
 	return nil
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,7 @@ type owned struct {
 	timers   timers
 	entropy  *rand.ChaCha8
 	scratch  scratch
+	watch    stopwatch
 	aside    lanes     // of networks that are put aside; ready, and waiting for turns of their own
 	asideDue time.Time // the next turn of theirs, if others are ready
 }
@@ -49,6 +51,7 @@ type scratch struct {
 	w        abi.Writer
 	reader   abi.Reader
 	batch    []*Session
+	spare    []*current // cleared
 	taken    []*Session
 	stands   []stand // of the events of those
 	state    abi.State
@@ -109,6 +112,7 @@ func (w *worker) loop() {
 	clock := time.NewTimer(time.Hour)
 	defer clock.Stop()
 	for {
+		w.gather()
 		w.runPosts()
 		if w.isStopped() {
 			w.finish()
@@ -123,6 +127,19 @@ func (w *worker) loop() {
 		case <-w.mail.wake:
 		case <-clock.C:
 		}
+	}
+}
+
+// gather lets those come whose requests are ready to be told of too, so that one call of
+// the plugin answers for many: at a storm of joins on one processor each would have a call
+// of its own otherwise, right after it was read.
+func (w *worker) gather() {
+	w.mail.mu.Lock()
+	n := len(w.mail.ready)
+	asks := n > 0 && w.mail.ready[n-1].asks()
+	w.mail.mu.Unlock()
+	if asks {
+		runtime.Gosched()
 	}
 }
 
@@ -166,20 +183,21 @@ func (w *worker) Close() {
 
 // add makes s, which newSession has made, one of the worker's sessions. It may be called
 // by any goroutine; what is enqueued later is handled later.
-func (w *worker) add(s *Session) {
-	w.post(func() {
-		switch {
-		case s.inbox.over.Load(): // its first event was handled before this
-		case !w.r.State().Works():
-			w.end(s, "plugin_"+string(w.r.State().Phase))
-		case s.links.pack != nil && w.packageOf(s) == nil: // of a build that was replaced meanwhile
-			w.end(s, "not_packaged")
-		default:
-			if s.era == nil && s.links.pack != nil {
-				w.join(s, w.packageOf(s))
-			}
-			w.eraOf(s)
-			w.sessions[s.id] = s
+func (w *worker) add(s *Session) { w.post(func() { w.admit(s) }) }
+
+// admit is the loop's part of add. Worker.
+func (w *worker) admit(s *Session) {
+	switch {
+	case s.inbox.over.Load(): // its first event was handled before this
+	case !w.r.State().Works():
+		w.end(s, "plugin_"+string(w.r.State().Phase))
+	case s.links.pack != nil && w.packageOf(s) == nil: // of a build that was replaced meanwhile
+		w.end(s, "not_packaged")
+	default:
+		if s.era == nil && s.links.pack != nil {
+			w.join(s, w.packageOf(s))
 		}
-	})
+		w.eraOf(s)
+		w.sessions[s.id] = s
+	}
 }

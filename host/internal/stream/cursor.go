@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"math"
 	"sort"
 
 	"github.com/weir-media/weir/host/internal/media"
@@ -20,11 +21,13 @@ const (
 	Overrun
 	// Ended: the reader has all there will be.
 	Ended
+	// Early: the next packet is past the length that BatchTo was given.
+	Early
 )
 
 // String names the status in lower case.
 func (s Status) String() string {
-	return [...]string{"more", "empty", "header_change", "overrun", "ended"}[min(s, Ended)]
+	return [...]string{"more", "empty", "header_change", "overrun", "ended", "early"}[min(s, Early)]
 }
 
 // Cursor is one reader's place in a log, exact to the byte. It belongs to one
@@ -40,6 +43,7 @@ type Cursor struct {
 	count   bool   // packets passed over are counted as skipped
 	sent    uint64
 	skipped uint64
+	missed  uint64 // bytes of skipped packets, not taken yet
 }
 
 // Header gives the header in force at the cursor, nil if there is none.
@@ -67,21 +71,46 @@ func (c *Cursor) Sent() uint64 { return c.sent }
 // the key packet after it.
 func (c *Cursor) Skipped() uint64 { return c.skipped }
 
+// TakeCounts gives what Sent and Skipped counted since it was called last, and has them
+// begin again.
+func (c *Cursor) TakeCounts() (sent, skipped uint64) {
+	sent, skipped = c.sent, c.skipped
+	c.sent, c.skipped = 0, 0
+	return sent, skipped
+}
+
+// TakeSkippedBytes gives the bytes of the packets that Skipped counts, those that it has
+// not given before.
+func (c *Cursor) TakeSkippedBytes() uint64 {
+	n := c.missed
+	c.missed = 0
+	return n
+}
+
 // Batch gives contiguous bytes that are not sent yet: the rest of a partly sent
 // packet and whole packets after it, no more than limit bytes unless the first of
 // them alone is larger. The bytes must not be written to and stay valid while they
 // are referenced. Batch does not move the cursor; Advance does.
-func (c *Cursor) Batch(limit int) ([]byte, Status) {
+func (c *Cursor) Batch(limit int) ([]byte, Status) { return c.BatchTo(limit, endless) }
+
+// BatchTo is Batch, but gives no packets past a length of the log, as Log.Length counts
+// it; the rest of a partly sent packet it gives all the same.
+func (c *Cursor) BatchTo(limit int, length media.Time) ([]byte, Status) {
 	n, st := c.ready(false)
 	if st != More {
 		return nil, st
 	}
 	recs := c.chunk.recs
 	last := n - 1
+	if recs[last].run > length {
+		if last = c.within(n, length); last == n {
+			return nil, Early
+		}
+	}
 	if c.chunk.gone.Load() {
 		last = c.idx
 	} else if end := uint64(c.off) + uint64(limit); uint64(recs[last].end) > end {
-		span := int(n - c.idx)
+		span := int(last + 1 - c.idx)
 		over := sort.Search(span, func(i int) bool { return uint64(recs[c.idx+uint32(i)].end) > end })
 		last = c.idx
 		if over > 0 {
@@ -89,6 +118,23 @@ func (c *Cursor) Batch(limit int) ([]byte, Status) {
 		}
 	}
 	return c.chunk.data[c.off:recs[last].end:recs[last].end], More
+}
+
+// endless is a length that no log has.
+const endless = media.Time(math.MaxInt64)
+
+// within gives the last packet to be sent, of the chunk's first n, that is not past the
+// length; n if even the next one is.
+func (c *Cursor) within(n uint32, length media.Time) uint32 {
+	recs := c.chunk.recs[c.idx:n]
+	over := sort.Search(len(recs), func(i int) bool { return recs[i].run > length })
+	if over == 0 {
+		if c.AtBoundary() {
+			return n
+		}
+		over = 1
+	}
+	return c.idx + uint32(over) - 1
 }
 
 // Advance says that the first n bytes of the last Batch were sent. It may end

@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	defaultWindow   = 30 * time.Second // chosen
-	defaultMaxBytes = 64 << 20         // chosen: 30 s at 17 Mbit/s
+	defaultWindow = 30 * time.Second // chosen
+	// DefaultMaxBytes is Options.MaxBytes of who chooses none. Chosen: 30 s at 17 Mbit/s.
+	DefaultMaxBytes = 64 << 20
 
 	// Chunks are sized by the rendition's rate, within the bounds that the
 	// delivery design gives: a batch that meets a chunk's end costs a second
@@ -42,7 +43,7 @@ const (
 // Options bound a Log. Each zero value means its default.
 type Options struct {
 	Window     time.Duration // media time that is kept, by DTS; 30 s
-	MaxBytes   int           // memory that is kept, in bytes; 64 MiB
+	MaxBytes   int           // bytes of packets that are kept; 64 MiB. What describes them takes up to a fifth more
 	ChunkBytes int           // memory taken at a time, in bytes; by the rate, 64 KiB to 1 MiB
 	First      uint64        // sequence number of the first packet; 0
 }
@@ -52,7 +53,7 @@ func (o Options) withDefaults() Options {
 		o.Window = defaultWindow
 	}
 	if o.MaxBytes <= 0 {
-		o.MaxBytes = defaultMaxBytes
+		o.MaxBytes = DefaultMaxBytes
 	}
 	return o
 }
@@ -60,6 +61,10 @@ func (o Options) withDefaults() Options {
 // Waker is told that a log has grown or ended. Wake runs on the writer's
 // goroutine and must not block. Its type must be comparable.
 type Waker interface{ Wake(l *Log) }
+
+// Paced is a Waker that takes what is new once in a while. Interval, which may be called
+// from any goroutine, gives how often at most; 0: at once.
+type Paced interface{ Interval() time.Duration }
 
 // Log is one rendition's packets in order, from the oldest still in the window to
 // the newest. SetHeader, Append and End belong to one goroutine at a time, the
@@ -76,6 +81,9 @@ type Log struct {
 	key     atomic.Uint64 // 1 + sequence number of the newest key packet
 	held    atomic.Int64  // bytes of data in the window's chunks
 	window  atomic.Int64  // Options.Window, as media.Time
+	most    atomic.Int64  // Options.MaxBytes
+	early   atomic.Uint64 // packets that left before their time
+	onEarly func(kept media.Time)
 	wakers  atomic.Pointer[[]Waker]
 }
 
@@ -86,6 +94,7 @@ func New(o Options) *Log {
 		l.size = firstChunkBytes
 	}
 	l.SetWindow(l.options.Window)
+	l.SetMaxBytes(l.options.MaxBytes)
 	k := &chunk{first: o.First}
 	l.oldest.Store(k)
 	l.tail.Store(k)
@@ -94,6 +103,20 @@ func New(o Options) *Log {
 
 // SetWindow changes how much media time is kept, from the next chunk that is begun on.
 func (l *Log) SetWindow(d time.Duration) { l.window.Store(int64(media.FromDuration(d))) }
+
+// SetMaxBytes changes how many bytes of packets are kept, from the next packet on.
+func (l *Log) SetMaxBytes(n int) { l.most.Store(int64(n)) }
+
+// MaxBytes gives how many bytes of packets are kept at most, but for the newest chunk.
+func (l *Log) MaxBytes() int { return int(l.most.Load()) }
+
+// OnEarly has f told once, by the writer, when the first packet has to leave the window
+// before its time since MaxBytes are taken; kept is the media time that is still held. The
+// writer calls it.
+func (l *Log) OnEarly(f func(kept media.Time)) { l.onEarly = f }
+
+// Early gives how many packets have left the window before their time.
+func (l *Log) Early() uint64 { return l.early.Load() }
 
 // SetHeader makes a copy of b the header of the packets that follow. A header
 // equal to the one in force changes nothing. Wakers are not called: readers learn
@@ -195,7 +218,7 @@ func (l *Log) resize(k *chunk, n uint32) {
 	case lasted > longChunk:
 		l.size = max(l.size/2, leastChunkBytes)
 	case lasted >= 0 && lasted < shortChunk:
-		l.size = max(leastChunkBytes, min(l.size*2, mostChunkBytes, l.options.MaxBytes/4))
+		l.size = max(leastChunkBytes, min(l.size*2, mostChunkBytes, l.MaxBytes()/4))
 	}
 }
 
@@ -227,7 +250,7 @@ func (l *Log) trim() {
 	for k != tail {
 		n := k.n.Load()
 		old := n == 0 || newest-k.recs[n-1].dts > window
-		if !old && l.held.Load() <= int64(l.options.MaxBytes) {
+		if !old && l.held.Load() <= l.most.Load() {
 			return
 		}
 		next := k.next.Load()
@@ -235,7 +258,19 @@ func (l *Log) trim() {
 		l.oldest.Store(next)
 		k.next.Store(nil)
 		l.held.Add(-int64(len(k.data)))
+		if !old {
+			l.leaveEarly(n, newest-next.last)
+		}
 		k = next
+	}
+}
+
+// leaveEarly notes that a chunk of n packets had to go before its time.
+func (l *Log) leaveEarly(n uint32, kept media.Time) {
+	l.early.Add(uint64(n))
+	if f := l.onEarly; f != nil {
+		l.onEarly = nil
+		f(kept)
 	}
 }
 
@@ -278,6 +313,23 @@ func (l *Log) RemoveWaker(w Waker) {
 			return
 		}
 	}
+}
+
+// Interval gives the shortest time after which a reader takes what is new again. ok is
+// false when there is no reader that is Paced.
+func (l *Log) Interval() (least time.Duration, ok bool) {
+	w := l.wakers.Load()
+	if w == nil {
+		return 0, false
+	}
+	for _, x := range *w {
+		if p, is := x.(Paced); is {
+			if d := p.Interval(); !ok || d < least {
+				least, ok = d, true
+			}
+		}
+	}
+	return least, ok
 }
 
 // Header gives the newest header, nil before the first.
@@ -323,4 +375,18 @@ func (l *Log) Bytes() int { return int(l.held.Load()) }
 func (l *Log) Written() uint64 {
 	tail := l.tail.Load()
 	return tail.base + uint64(tail.start(tail.n.Load()))
+}
+
+// Rate gives how many bytes a second, by its media time, the window holds; 0 while that is
+// too short to tell.
+func (l *Log) Rate() int {
+	const least = media.Time(500 * time.Millisecond) // chosen: a few batches
+	oldest, tail := l.oldest.Load(), l.tail.Load()
+	n := tail.n.Load()
+	d := tail.length(n) - oldest.run
+	if d < least {
+		return 0
+	}
+	bytes := tail.base + uint64(tail.start(n)) - oldest.base
+	return int(float64(bytes) / d.Duration().Seconds())
 }

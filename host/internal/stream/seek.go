@@ -70,10 +70,11 @@ func (c *Cursor) passLost() bool {
 	if !c.chunk.gone.Load() {
 		return false
 	}
-	before := c.Seq()
+	before, from := c.Seq(), c.position()
 	c.chunk, c.idx, c.off = c.log.oldest.Load(), 0, 0
 	if c.count {
 		c.skipped += c.Seq() - before
+		c.missed += c.position() - from
 	}
 	return true
 }
@@ -87,6 +88,7 @@ func (c *Cursor) passToKey(n uint32) bool {
 	}
 	if c.count {
 		c.skipped += uint64(i - c.idx)
+		c.missed += uint64(k.start(i) - c.off)
 	}
 	c.idx, c.off = i, k.start(i)
 	c.wait = i == n
@@ -118,7 +120,7 @@ func (c *Cursor) SkipToKey() (skipped uint64, ok bool) {
 	if !c.AtBoundary() {
 		return 0, false
 	}
-	before := c.Seq()
+	before, from := c.Seq(), c.position()
 	for {
 		key, found := c.log.LastKey()
 		if !found || key <= before {
@@ -126,6 +128,7 @@ func (c *Cursor) SkipToKey() (skipped uint64, ok bool) {
 		}
 		if c.seek(key) {
 			c.skipped += key - before
+			c.missed += c.position() - from
 			return key - before, true
 		}
 	}
@@ -136,8 +139,12 @@ func (c *Cursor) SkipToKey() (skipped uint64, ok bool) {
 	c.wait, c.count = true, true
 	skipped = c.Seq() - before
 	c.skipped += skipped
+	c.missed += c.position() - from
 	return skipped, true
 }
+
+// position is the cursor's distance from the log's beginning, in bytes.
+func (c *Cursor) position() uint64 { return c.chunk.base + uint64(c.off) }
 
 // Lag tells how far the cursor is behind the newest packet: in bytes, in media
 // time as Log.Length counts it (never negative) and in packets that are not wholly sent. A cursor that

@@ -22,7 +22,7 @@ import (
 	"github.com/weir-media/weir/host/internal/plugin/wasm"
 )
 
-// The cost of one event, from the frame in the host's memory to the verdicts in the host's memory. `make bench` runs the benchmarks;
+// The cost of one event, from the frame in the host's memory to the verdicts in the host's memory. `make microbench` runs the benchmarks;
 // WEIR_COSTS=1 go test -run TestCostTable -v prints the medians that host/RATIONALE.md quotes.
 
 // cost is one kind of event for one plugin.

@@ -43,6 +43,7 @@ type Options struct {
 	Processes int    // processes and threads of the account; 0: DefaultProcesses, or weir's own limit if the account is weir's
 	RunDir    string // folder for the sockets, which the account can reach; empty: the system's for temporary files
 	Log       *slog.Logger
+	Spent     *Spent // counts the processes' time; may be nil
 }
 
 // generation is one executable and the process that runs it now.
@@ -54,6 +55,7 @@ type generation struct {
 	manifest   *manifest.Manifest
 	limits     plugin.Limits
 	spec       launch.Spec
+	spent      *Spent
 	dir        folder // holds the folders with the processes' sockets
 	gate       gate
 	restarts   atomic.Uint64
@@ -118,7 +120,7 @@ func open(ctx context.Context, o Options) (_ *generation, err error) {
 
 // prepare does all that comes before the first process.
 func prepare(o Options) (*generation, error) {
-	g := &generation{name: o.Name, number: plugin.NextNumber(), limits: effective(o.Limits, manifest.Limits{})}
+	g := &generation{name: o.Name, number: plugin.NextNumber(), limits: effective(o.Limits, manifest.Limits{}), spent: o.Spent}
 	var err error
 	if g.spec, err = specOf(o, g.limits.Memory); err != nil {
 		return nil, err

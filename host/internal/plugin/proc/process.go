@@ -108,7 +108,7 @@ func (g *generation) runner(env []string, dir string) (*running, error) {
 		return nil, err
 	}
 	cmd.Env = g.environ(env)
-	r := &running{cmd: cmd, dir: dir, account: uint32(os.Geteuid())}
+	r := &running{cmd: cmd, dir: dir, account: uint32(os.Geteuid()), spent: g.spent}
 	if g.spec.Switch {
 		r.account = g.spec.UID
 	}
@@ -180,7 +180,7 @@ func (g *generation) ask(ctx context.Context) ([]byte, error) {
 	cmd.Env = g.environ(nil)
 	ctx, cancel := context.WithTimeout(ctx, g.startLimit())
 	defer cancel()
-	r := &running{cmd: cmd, stop: ctx}
+	r := &running{cmd: cmd, stop: ctx, spent: g.spent}
 	if err = r.Start(ctx); err != nil {
 		return nil, err
 	}

@@ -37,6 +37,7 @@ type running struct {
 	how     string        // it ended; set before done is closed
 	mu      sync.Mutex
 	living  bool // not reaped, so that its number is its own
+	spent   *Spent
 }
 
 var _ runner.Runner = (*running)(nil)
@@ -72,6 +73,7 @@ func (r *running) keep(started chan<- error) {
 		return
 	}
 	r.pid, r.living = r.cmd.Process.Pid, true
+	r.spent.begin(r)
 	started <- nil
 	forget := context.AfterFunc(r.stop, r.kill)
 	await(r.pid)
@@ -79,6 +81,7 @@ func (r *running) keep(started chan<- error) {
 	r.mu.Lock()
 	killGroup(r.pid)
 	_ = r.cmd.Wait() // says by an error what ProcessState says in words
+	r.spent.end(r)
 	r.living = false
 	r.mu.Unlock()
 	r.how = "the process ended: " + r.cmd.ProcessState.String()

@@ -1,0 +1,32 @@
+//go:build !linux
+
+package deliver
+
+import (
+	"net/netip"
+	"time"
+)
+
+const udpSlots = uint32(1) << 31
+
+type udpName struct{}
+
+func (*udpName) set(netip.AddrPort) {}
+
+// udpSocket lets the package build elsewhere; none can be opened.
+type udpSocket struct {
+	viewers            []*Viewer
+	dirty, full, plain bool
+}
+
+func (*udpSocket) isFull() bool             { return false }
+func (*udpSocket) add(*Viewer, []byte, int) {}
+
+type udpTable struct{}
+
+func (*udpTable) open(*poller, UDPSocket, netip.Addr) (*udpSocket, error) { return nil, errPlatform }
+func (*udpTable) release(*udpSocket)                                      {}
+func (*udpTable) all() []*udpSocket                                       { return nil }
+
+func (*udpWorker) send(*udpSocket, time.Duration) bool { return true }
+func (*udpWorker) happened(uint32)                     {}

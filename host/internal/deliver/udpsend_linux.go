@@ -1,0 +1,174 @@
+package deliver
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+func (s *udpSocket) isFull() bool { return s.n == batchMessages }
+
+// add puts one message into the batch: b goes to the viewer in datagrams of size bytes.
+func (s *udpSocket) add(v *Viewer, b []byte, size int) {
+	i := s.n
+	s.n++
+	d := v.udp
+	s.owners[i], s.sizes[i] = v, int32(size)
+	s.vectors[i].Base = unsafe.SliceData(b)
+	s.vectors[i].SetLen(len(b))
+	h := &s.headers[i].Hdr
+	h.Name = (*byte)(unsafe.Pointer(&d.name.raw))
+	h.Namelen = d.name.length
+	h.Iov = &s.vectors[i]
+	h.SetIovlen(1)
+	n := 0
+	if len(b) > size {
+		n = putSegment(s.controls[i][:], uint16(size))
+	}
+	if s.key.From.IsValid() {
+		n += putFrom(s.controls[i][n:], s.key.From)
+	}
+	h.Control = nil
+	if n > 0 {
+		h.Control = &s.controls[i][0]
+	}
+	h.SetControllen(n)
+}
+
+// putSegment writes the option that has the kernel or the device cut (udp(7)).
+func putSegment(b []byte, size uint16) int {
+	c := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
+	c.Level, c.Type = unix.IPPROTO_UDP, unix.UDP_SEGMENT
+	c.SetLen(unix.CmsgLen(2))
+	binary.NativeEndian.PutUint16(b[unix.CmsgLen(0):], size)
+	return unix.CmsgSpace(2)
+}
+
+// putFrom writes the option that names the source address (ip(7), ipv6(7)).
+func putFrom(b []byte, from netip.Addr) int {
+	c := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
+	data := unsafe.Pointer(&b[unix.CmsgLen(0)])
+	if from.Is6() {
+		c.Level, c.Type = unix.IPPROTO_IPV6, unix.IPV6_PKTINFO
+		c.SetLen(unix.CmsgLen(unix.SizeofInet6Pktinfo))
+		*(*unix.Inet6Pktinfo)(data) = unix.Inet6Pktinfo{Addr: from.As16()}
+		return unix.CmsgSpace(unix.SizeofInet6Pktinfo)
+	}
+	c.Level, c.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
+	c.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
+	*(*unix.Inet4Pktinfo)(data) = unix.Inet4Pktinfo{Spec_dst: from.As4()}
+	return unix.CmsgSpace(unix.SizeofInet4Pktinfo)
+}
+
+// send sends the socket's batch. It tells whether all of it is gone.
+func (u *udpWorker) send(s *udpSocket, now time.Duration) bool {
+	first, asked := 0, false
+	for first < s.n {
+		u.totals.calls.Add(1)
+		n, errno := sendMessages(s.fd, s.headers[first:s.n])
+		first += n
+		if errno == 0 {
+			asked = false
+			continue
+		}
+		switch {
+		case errno == unix.EINTR:
+		case errno == unix.EAGAIN:
+			u.totals.full.Add(1)
+			s.keep(first)
+			s.full = true
+			return false
+		case !asked && isICMP(errno):
+			// It may be about another destination: a shared socket tells whoever comes next.
+			asked = true
+			u.readErrors(s)
+		default:
+			u.refused(s, first, errno)
+			first, asked = first+1, false
+		}
+	}
+	s.keep(s.n)
+	s.full = false
+	return true
+}
+
+// keep moves what was not sent to the batch's begin.
+func (s *udpSocket) keep(sent int) {
+	rest := s.n - sent
+	for i := range rest {
+		at := sent + i
+		b := unsafe.Slice(s.vectors[at].Base, int(s.vectors[at].Len))
+		v, size := s.owners[at], int(s.sizes[at])
+		s.n = i
+		s.add(v, b, size)
+	}
+	for i := rest; i < sent+rest; i++ {
+		s.owners[i], s.vectors[i].Base, s.headers[i].Hdr.Name = nil, nil, nil
+	}
+	s.n = rest
+}
+
+// refused handles a message that the kernel did not take.
+func (u *udpWorker) refused(s *udpSocket, i int, errno unix.Errno) {
+	v, size := s.owners[i], int(s.sizes[i])
+	b := unsafe.Slice(s.vectors[i].Base, int(s.vectors[i].Len))
+	count := (len(b) + size - 1) / size
+	switch {
+	case errno == unix.ENOBUFS || errno == unix.ENOMEM:
+		u.drop(v, DropNoBuffer, count)
+	case count > 1 && (errno == unix.EINVAL || errno == unix.EIO || errno == unix.EMSGSIZE || errno == unix.EOPNOTSUPP):
+		v.udp.plain = true
+		u.sendPlain(s, v, b, size)
+	case errno == unix.EMSGSIZE:
+		u.drop(v, DropTooBig, count)
+	default:
+		u.drop(v, DropUnreachable, count)
+		u.fail(v, errno)
+	}
+}
+
+// sendPlain sends the datagrams of one message one by one, where the kernel or the device
+// does not cut.
+func (u *udpWorker) sendPlain(s *udpSocket, v *Viewer, b []byte, size int) {
+	var control [cmsgBytes]byte
+	one := unix.Mmsghdr{}
+	vector := unix.Iovec{}
+	one.Hdr.Name, one.Hdr.Namelen = (*byte)(unsafe.Pointer(&v.udp.name.raw)), v.udp.name.length
+	one.Hdr.Iov = &vector
+	one.Hdr.SetIovlen(1)
+	if s.key.From.IsValid() {
+		one.Hdr.Control = &control[0]
+		one.Hdr.SetControllen(putFrom(control[:], s.key.From))
+	}
+	for len(b) > 0 {
+		n := min(size, len(b))
+		vector.Base = unsafe.SliceData(b)
+		vector.SetLen(n)
+		b = b[n:]
+		u.totals.calls.Add(1)
+		switch _, errno := sendMessages(s.fd, unsafe.Slice(&one, 1)); errno {
+		case 0:
+		case unix.EMSGSIZE:
+			u.drop(v, DropTooBig, 1)
+		case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
+			u.drop(v, DropNoBuffer, 1)
+		default:
+			u.drop(v, DropUnreachable, 1)
+			u.fail(v, errno)
+			return
+		}
+	}
+}
+
+// sendMessages makes a call that cannot wait, so that the scheduler need not know.
+func sendMessages(fd int, messages []unix.Mmsghdr) (int, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(messages))),
+		uintptr(len(messages)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}

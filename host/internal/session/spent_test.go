@@ -1,0 +1,68 @@
+package session
+
+import (
+	"testing"
+	"time"
+)
+
+// TestStopwatch: a call that computes counts as time of a processor, one that waits does
+// not, and one of a process of its own never does.
+func TestStopwatch(t *testing.T) {
+	compute := func() {
+		for began := threadTime(); threadTime()-began < 100*time.Microsecond; {
+			continue
+		}
+	}
+	wait := func() { <-time.After(time.Millisecond) }
+	for _, c := range []struct {
+		name, carrier string
+		call          func()
+		least, most   time.Duration // of CPU, in 2 × measuredCalls calls
+	}{
+		{"computes", "wasm", compute, 2 * measuredCalls * 50 * time.Microsecond, time.Hour},
+		{"waits", "wasm", wait, 0, measuredCalls * time.Millisecond},
+		{"is elsewhere", procCarrier, compute, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var s spent
+			var x stopwatch
+			var last int64
+			for range 2 * measuredCalls {
+				x.start(c.carrier)
+				c.call()
+				x.stop(&s, 10, 20)
+				if now := s.cpu.Load(); now < last {
+					t.Fatalf("went from %d to %d", last, now)
+				} else {
+					last = now
+				}
+			}
+			// The calls after the last that is measured wait for the next.
+			cpu, wall := time.Duration(last), time.Duration(s.wall.Load())
+			if cpu > wall || cpu < c.least/2 || cpu > c.most {
+				t.Errorf("%v of %v; not between %v and %v", cpu, wall, c.least/2, c.most)
+			}
+			if s.in.Load() != 2*measuredCalls*10 || s.out.Load() != 2*measuredCalls*20 {
+				t.Errorf("%d bytes in, %d out", s.in.Load(), s.out.Load())
+			}
+		})
+	}
+}
+
+func TestStopwatchAllocations(t *testing.T) {
+	var s spent
+	var x stopwatch
+	if n := testing.AllocsPerRun(100, func() { x.start("wasm"); x.stop(&s, 1, 1) }); n != 0 {
+		t.Errorf("%v allocations a call", n)
+	}
+}
+
+func BenchmarkStopwatch(b *testing.B) {
+	var s spent
+	var x stopwatch
+	b.ReportAllocs()
+	for b.Loop() {
+		x.start("wasm")
+		x.stop(&s, 1, 1)
+	}
+}

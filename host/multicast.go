@@ -1,0 +1,90 @@
+package host
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/weir-media/weir/host/internal/admin"
+	"github.com/weir-media/weir/host/internal/config"
+	"github.com/weir-media/weir/host/internal/multicast"
+	"github.com/weir-media/weir/host/internal/point"
+)
+
+// sendTo has the points of a configuration sent to their destinations, and nobody else.
+func (s *Server) sendTo(c *config.Config) {
+	var all []multicast.Destination
+	for _, p := range c.Points {
+		at := s.room.Point(p.Name)
+		if at == nil {
+			continue
+		}
+		for _, d := range p.Multicast {
+			all = append(all, multicast.Destination{Point: at, Rendition: d.Rendition, To: d.To, TTL: d.TTL, Interface: d.Interface, Loopback: d.Loopback})
+		}
+	}
+	s.multicast.Set(all)
+}
+
+// multicastStatus tells how the destinations of a point fare.
+func (s *Server) multicastStatus(p *point.Point) (all []admin.Multicast) {
+	for _, x := range s.multicast.Of(p) {
+		st := admin.Multicast{To: x.To.String(), Rendition: x.Rendition, Interface: x.Interface, Loopback: x.Loopback, State: string(x.State), Reason: x.Reason,
+			Remedy: x.Remedy, Since: x.Since, Bytes: x.Bytes, Datagrams: x.Datagrams, DroppedDatagrams: x.Dropped, DroppedPackets: x.Skipped, Retries: x.Retries}
+		if x.TTL >= 0 {
+			st.TTL = &x.TTL
+		}
+		all = append(all, st)
+	}
+	return all
+}
+
+// destinations looks for what keeps a point from being sent. That is doubtful only: the
+// interface may come, and is tried then.
+func (x *crossing) destinations(p config.Point) {
+	for i, d := range p.Multicast {
+		if d.Interface == "" {
+			continue
+		}
+		key := []string{"points", p.Name, "multicast"}
+		if x.c.IsList(append(slices.Clone(key), fmt.Sprint(i))...) {
+			key = append(key, fmt.Sprint(i))
+		}
+		found, err := net.InterfaceByName(d.Interface)
+		switch {
+		case err != nil:
+			x.doubt(fmt.Sprintf("there is no interface %q here; write one that `ip link` shows, or bring it up: it is tried again", d.Interface), append(key, "interface")...)
+		case found.Flags&net.FlagUp == 0:
+			x.doubt(fmt.Sprintf("interface %q is down; bring it up with `ip link set %s up`: it is tried again", d.Interface, d.Interface), append(key, "interface")...)
+		}
+	}
+}
+
+// sentNote says what a change does to a point's destinations.
+func (p *pointStep) sentNote() string {
+	var notes []string
+	count := func(some, others []config.Destination, word string) {
+		n := 0
+		for _, d := range some {
+			if !slices.Contains(others, d) {
+				n++
+			}
+		}
+		switch {
+		case n == 1:
+			notes = append(notes, "1 destination "+word)
+		case n > 1:
+			notes = append(notes, fmt.Sprintf("%d destinations %s", n, word))
+		}
+	}
+	count(p.old.Multicast, p.now.Multicast, "gets no more")
+	count(p.now.Multicast, p.old.Multicast, "is sent to from now on")
+	if len(notes) == 0 {
+		return ""
+	}
+	if p.action == admin.Changed && slices.ContainsFunc(p.old.Multicast, func(d config.Destination) bool { return slices.Contains(p.now.Multicast, d) }) {
+		notes = append(notes, "the others go on undisturbed")
+	}
+	return strings.Join(notes, ", ")
+}
