@@ -93,8 +93,14 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$package"; \
 	done
 
+# BENCH_ROWS: a regular expression for the rows, which `bin/bench -list` prints; some rows alone leave RESULTS.md as it is. PEERS=1: install the others first.
 .PHONY: bench
-bench: ## the benchmarks whose names match BENCH (all), with allocations, then the medians of what an event costs
+bench: build ## weir beside the floor and other servers: a table of ratios, and host/bench/RESULTS.md (half an hour; BENCH_ROWS=, ROUNDS=, PEERS=1)
+	@$(GO) build -o bin/bench ./host/bench
+	bin/bench -weir bin/weir $(if $(BENCH_ROWS),-rows '$(BENCH_ROWS)') $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(PEERS),-peers) $(if $(BENCH_ROWS),,-o host/bench/RESULTS.md)
+
+.PHONY: microbench
+microbench: ## the Go benchmarks whose names match BENCH (all), with allocations, then the medians of what an event costs
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(UNITS)
 	WEIR_COSTS=1 $(GO) test -count=1 -v -run '^TestCostTable$$' ./host/internal/plugin/conform
 
