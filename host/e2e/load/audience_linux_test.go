@@ -104,7 +104,9 @@ func (a *audience) read(s *seat, most int) bool {
 	n, err := a.get(s, a.buf[:most])
 	switch {
 	case n > 0:
+		was := s.at
 		s.take(a.buf[:n])
+		s.delays.note(max(was, s.first), s.at, s.pauses.last)
 		return true
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
 		return false
@@ -119,6 +121,9 @@ func (a *audience) get(s *seat, to []byte) (int, error) {
 		return unix.Read(s.fd, to)
 	}
 	n, at, err := receive(s.fd, to, a.control[:])
+	if n > 0 && s.answered.IsZero() {
+		s.answered = at
+	}
 	if n > 0 && s.phase == watching {
 		s.pauses.arrived(at)
 	}
@@ -156,19 +161,9 @@ func (a *audience) join(at string, seats []*seat) {
 }
 
 func (a *audience) connect(s *seat, to unix.Sockaddr) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := s.socket()
 	if err != nil {
 		return err
-	}
-	if s.habit.receive > 0 {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, s.habit.receive); err != nil {
-			return err
-		}
-	}
-	if s.habit.timed {
-		if err := stamped(fd); err != nil {
-			return err
-		}
 	}
 	if err := unix.Connect(fd, to); err != nil {
 		return err
@@ -191,6 +186,28 @@ func (a *audience) connect(s *seat, to unix.Sockaddr) error {
 		return nil
 	}
 	return unix.EpollCtl(a.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
+}
+
+// socket makes a viewer's socket as its habit wants it.
+func (s *seat) socket() (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	if s.habit.receive > 0 {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, s.habit.receive); err != nil {
+			return -1, err
+		}
+	}
+	if s.habit.timed {
+		if err := stamped(fd); err != nil {
+			return -1, err
+		}
+	}
+	if s.habit.home != [4]byte{} {
+		return fd, unix.Bind(fd, &unix.SockaddrInet4{Addr: s.habit.home})
+	}
+	return fd, nil
 }
 
 func addressOf(a unix.Sockaddr) string {

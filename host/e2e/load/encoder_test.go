@@ -23,7 +23,8 @@ type encoder struct {
 	sent   atomic.Int64 // units
 	quit   chan struct{}
 	done   chan struct{}
-	lead   time.Duration // media that is sent at once
+	lead   time.Duration  // media that is sent at once
+	clock  []atomic.Int64 // when each unit was sent, ns since 1970
 	err    error
 }
 
@@ -37,7 +38,8 @@ func push(t testing.TB, at, point string, f *film, framed bool, lead time.Durati
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &encoder{t: t, film: f, framed: framed, conn: conn.(*net.TCPConn), quit: make(chan struct{}), done: make(chan struct{}), lead: lead}
+	e := &encoder{t: t, film: f, framed: framed, conn: conn.(*net.TCPConn), quit: make(chan struct{}), done: make(chan struct{}), lead: lead,
+		clock: make([]atomic.Int64, f.count())}
 	fmt.Fprintf(conn, "POST /%s HTTP/1.1\r\nTransfer-Encoding: chunked\r\nUser-Agent: Lavf/59.27.100\r\nAccept: */*\r\nConnection: close\r\nHost: %s\r\nIcy-MetaData: 1\r\n\r\n", point, at)
 	go e.loop()
 	t.Cleanup(e.kill)
@@ -55,6 +57,9 @@ func (e *encoder) loop() {
 	for start := time.Now().Add(-e.lead); ; {
 		sent, due := int(e.sent.Load()), min(int(time.Since(start)/e.film.step), e.film.count())
 		if due > sent {
+			for i := sent; i < due; i++ {
+				e.clock[i].Store(time.Now().UnixNano())
+			}
 			if e.err = e.write(e.units(sent, due)); e.err != nil {
 				return
 			}

@@ -31,6 +31,9 @@ type seat struct {
 	pauses pauses
 	mark   mark
 	from   string // its own address
+	delays *delays
+
+	asked, answered time.Time // when it began to connect, where that matters, and when the first bytes came to it, if it is timed
 }
 
 // habit is how a viewer reads. The zero value reads all that there is at once and must get everything.
@@ -41,6 +44,7 @@ type habit struct {
 	skips   bool          // it may be moved on to a key unit
 	receive int           // SO_RCVBUF in bytes, 0: the system's
 	timed   bool          // it notes its pauses
+	home    [4]byte       // the address that it comes from, 0.0.0.0: the system's choice
 }
 
 type phase uint8
@@ -149,7 +153,7 @@ func (s *seat) locate(lead []byte) {
 	case s.first < 0 && key:
 		s.first, s.at = n, n
 	case s.first < 0:
-		s.fail("it begins with unit %d, which is no key", n)
+		s.fail("it begins with unit %d, which is no key: % x…", n, lead[:min(16, len(lead))])
 	case n == s.at:
 	case s.habit.skips && n > s.at && key:
 		s.gaps, s.missed = s.gaps+1, s.missed+n-s.at

@@ -43,8 +43,23 @@ func tsFilm(length time.Duration, bitsPerSecond int) *film {
 }
 
 func (f *film) add(p []byte) {
-	binary.BigEndian.PutUint64(p[tsNumberAt:], uint64(f.count()))
+	putNumber(p, f.count())
 	f.units = append(f.units, p...)
+}
+
+// putNumber writes a packet's number, seven bits a byte and the eighth set: plain bytes would be a sequence header's start code by and by (0x1B3).
+func putNumber(p []byte, n int) {
+	for i := range 8 {
+		p[tsNumberAt+i] = 0x80 | byte(n>>(7*(7-i)))
+	}
+}
+
+// numberOf reads what putNumber has written.
+func numberOf(p []byte) (n int) {
+	for _, b := range p[tsNumberAt:mpegts.PacketSize] {
+		n = n<<7 | int(b&0x7F)
+	}
+	return n
 }
 
 // table adds a packet with one section.
@@ -109,7 +124,7 @@ func (f *film) overTS(point string) *form {
 			if lead[0] != 0x47 {
 				return -1
 			}
-			return int(binary.BigEndian.Uint64(lead[tsNumberAt:]))
+			return numberOf(lead)
 		},
 		isKey: func(u []byte) bool { return u[1]&0x40 != 0 && u[3]&0x20 != 0 && u[5]&0x40 != 0 },
 		prelude: func(b []byte) (int, error) {
