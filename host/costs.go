@@ -3,6 +3,7 @@ package host
 import (
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 	"weak"
 
@@ -35,14 +36,40 @@ func (b bill) add(k series, t *deliver.LogTotals) {
 	to.Add(t)
 }
 
-// sum adds up the series that match.
-func (b bill) sum(match func(series) bool) (t deliver.LogTotals) {
-	for k, x := range b {
-		if match(k) {
+// sum adds up series.
+func (b bill) sum(keys []series) (t deliver.LogTotals) {
+	for _, k := range keys {
+		if x := b[k]; x != nil {
 			t.Add(x)
 		}
 	}
 	return t
+}
+
+// labels are the series that are counted apart. Who has one keeps it as long as the point
+// is there, so that nobody's counts come under another name.
+type labels struct {
+	apart map[series]bool
+	of    map[string]int // points
+}
+
+// give tells as what a series is counted.
+func (l *labels) give(k series) series {
+	switch {
+	case l.apart[k]:
+	case l.of[k.point] < maxSeries:
+		l.apart[k] = true
+		l.of[k.point]++
+	default:
+		k.rendition, k.plugin = otherRendition, ""
+	}
+	return k
+}
+
+// forget drops points that are no more.
+func (l *labels) forget(isThere func(point string) bool) {
+	maps.DeleteFunc(l.apart, func(k series, _ bool) bool { return !isThere(k.point) })
+	maps.DeleteFunc(l.of, func(point string, _ int) bool { return !isThere(point) })
 }
 
 // costs keeps what was delivered of each point, also of renditions that are gone, so that
@@ -51,10 +78,12 @@ type costs struct {
 	pool    *deliver.Pool
 	of      known
 	mu      sync.Mutex
+	labels  labels
 	settled bill       // of renditions that nobody can be sent any more
 	open    []*running // the others
 	history history
 	ending  sync.Once
+	scraped atomic.Pointer[bill]
 	stop    chan struct{}
 	done    chan struct{}
 }
@@ -73,7 +102,7 @@ type known struct {
 }
 
 func newCosts(p *deliver.Pool, of known) *costs {
-	c := &costs{pool: p, of: of, settled: bill{}, stop: make(chan struct{}), done: make(chan struct{})}
+	c := &costs{pool: p, of: of, labels: labels{map[series]bool{}, map[string]int{}}, settled: bill{}, stop: make(chan struct{}), done: make(chan struct{})}
 	go c.loop()
 	return c
 }
@@ -95,30 +124,15 @@ func (c *costs) settle() {
 			still = append(still, x)
 			continue
 		}
-		x.addTo(c.settled)
+		c.addTo(c.settled, x)
 	}
 	clear(c.open[len(still):])
 	c.open = still
 }
 
-func (x *running) addTo(b bill) {
-	x.account.Each(func(by string, t *deliver.LogTotals) {
-		k := series{x.point, x.rendition, by}
-		if b[k] == nil && b.of(x.point) >= maxSeries {
-			k.rendition, k.plugin = otherRendition, ""
-		}
-		b.add(k, t)
-	})
-}
-
-// of is how many series a point has.
-func (b bill) of(point string) (n int) {
-	for k := range b {
-		if k.point == point {
-			n++
-		}
-	}
-	return n
+// addTo puts a rendition's account into a bill. The lock is held.
+func (c *costs) addTo(b bill, x *running) {
+	x.account.Each(func(by string, t *deliver.LogTotals) { b.add(c.labels.give(series{x.point, x.rendition, by}), t) })
 }
 
 // bill gives what was delivered up to now.
@@ -131,9 +145,23 @@ func (c *costs) bill() bill {
 		b.add(k, t)
 	}
 	for _, x := range c.open {
-		x.addTo(b)
+		c.addTo(b, x)
 	}
 	return b
+}
+
+// scrape has the metrics that follow say the same moment, and one bill do for all.
+func (c *costs) scrape() {
+	b := c.bill()
+	c.scraped.Store(&b)
+}
+
+// lastScrape gives the bill for the metrics of a scrape.
+func (c *costs) lastScrape() bill {
+	if b := c.scraped.Load(); b != nil {
+		return *b
+	}
+	return c.bill()
 }
 
 // look gives all that there is to know now.
@@ -144,6 +172,7 @@ func (c *costs) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	maps.DeleteFunc(c.settled, func(k series, _ *deliver.LogTotals) bool { return !c.of.isThere(k.point) })
+	c.labels.forget(c.of.isThere)
 }
 
 const (

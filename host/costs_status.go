@@ -12,7 +12,8 @@ import (
 
 // account is what there is to say of costs at one moment: now, and some seconds before.
 type account struct {
-	now, then look
+	now, then         look
+	byPoint, byPlugin map[string][]series
 }
 
 func (s *Server) account() account {
@@ -21,15 +22,20 @@ func (s *Server) account() account {
 	if a.then, ok = s.costs.history.oldest(); !ok {
 		a.then = look{at: s.vitals.started}
 	}
+	a.byPoint, a.byPlugin = map[string][]series{}, map[string][]series{}
+	for k := range a.now.bill {
+		a.byPoint[k.point] = append(a.byPoint[k.point], k)
+		a.byPlugin[k.plugin] = append(a.byPlugin[k.plugin], k)
+	}
 	return a
 }
 
 // span is the time between the two looks, more than none.
 func (a *account) span() time.Duration { return max(a.now.at.Sub(a.then.at), time.Millisecond) }
 
-// delivery words the series that match.
-func (a *account) delivery(match func(series) bool) admin.Delivery {
-	now, then := a.now.bill.sum(match), a.then.bill.sum(match)
+// delivery words the sum of series.
+func (a *account) delivery(keys []series) admin.Delivery {
+	now, then := a.now.bill.sum(keys), a.then.bill.sum(keys)
 	d := delivery(&now)
 	d.Recent = recent(&now, &then, a.span())
 	return d
@@ -37,10 +43,8 @@ func (a *account) delivery(match func(series) bool) admin.Delivery {
 
 // parts words each series of a point.
 func (a *account) parts(point string) (all []admin.Part) {
-	for k := range a.now.bill {
-		if k.point == point {
-			all = append(all, admin.Part{Rendition: k.rendition, Plugin: k.plugin, Delivery: a.delivery(func(x series) bool { return x == k })})
-		}
+	for _, k := range a.byPoint[point] {
+		all = append(all, admin.Part{Rendition: k.rendition, Plugin: k.plugin, Delivery: a.delivery([]series{k})})
 	}
 	slices.SortFunc(all, func(a, b admin.Part) int {
 		return cmp.Or(cmp.Compare(a.Rendition, b.Rendition), cmp.Compare(a.Plugin, b.Plugin))
@@ -166,7 +170,7 @@ func (s *Server) spending(a *account, name string, r session.Spent, carrier stri
 	default:
 		m.CPUOf = admin.CPUOfCalls
 	}
-	if d := a.delivery(func(k series) bool { return k.plugin == name }); d.Attached > 0 {
+	if d := a.delivery(a.byPlugin[name]); d.Attached > 0 {
 		m.Delivered = &d
 	}
 	return m

@@ -268,6 +268,7 @@ func (s *Server) abort() {
 	}
 	s.changes.end()
 	s.costs.close()
+	s.multicast.Close()
 	s.pool.Close()
 	s.closeSuccession()
 	s.room.Close()

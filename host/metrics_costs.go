@@ -10,9 +10,10 @@ import (
 // costMetrics registers what points and plugins cost.
 func (s *Server) costMetrics() {
 	r := s.vitals.registry
+	r.Before(func() { s.costs.scrape() })
 	s.pointCounters()
 	each := func(f func(k series, t *deliver.LogTotals)) {
-		for k, t := range s.costs.bill() {
+		for k, t := range s.costs.lastScrape() {
 			f(k, t)
 		}
 	}
@@ -72,7 +73,7 @@ func (s *Server) pointCounters() {
 		{telemetry.PointWaiting, func(t *deliver.LogTotals) float64 { return float64(t.Waiting) }, r.GaugesFunc},
 	} {
 		m.put(m.def, func(add telemetry.Add) {
-			for k, t := range s.costs.bill() {
+			for k, t := range s.costs.lastScrape() {
 				add(m.value(t), k.point, k.rendition, k.plugin)
 			}
 		})

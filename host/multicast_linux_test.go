@@ -92,6 +92,13 @@ func TestCallers(t *testing.T) {
 		if _, err := c.Write([]byte(words)); err != nil {
 			t.Fatal(err)
 		}
+		key := bytes.TrimSpace(datagram(t, c.(*net.UDPConn)))
+		if !bytes.HasPrefix(key, []byte("KEY ")) {
+			t.Fatalf("got %q", key)
+		}
+		if _, err := c.Write([]byte(string(key) + " " + words)); err != nil {
+			t.Fatal(err)
+		}
 		return c.(*net.UDPConn)
 	}
 	stays, leaves, bye := call("JOIN live asf"), call("JOIN live asf"), call("JOIN live asf")
@@ -117,8 +124,17 @@ func TestCallers(t *testing.T) {
 			t.Errorf("%+v", x)
 		}
 	}
+	if _, err := stays.Write([]byte("BYE")); err != nil {
+		t.Fatal(err)
+	}
+	s.WaitViewers("live", 0) // the listener's socket has no viewer
+	last := call("JOIN live asf")
+	if got := datagram(t, last); string(got) != "HELLO live asf\n" {
+		t.Fatalf("got %q", got)
+	}
+	s.WaitViewers("live", 1)
 	b.encoder.Close()
-	for string(datagram(t, stays)) != "END\n" {
+	for string(datagram(t, last)) != "END\n" {
 	}
 	s.WaitViewers("live", 0)
 }

@@ -35,6 +35,7 @@ func (s *Server) Ports() []admin.Port {
 		}
 	}
 	all = append(all, sourcePorts(s.config().Points)...)
+	all = append(all, destinationPorts(s.config().Points)...)
 	return append(all, lookupPorts(all)...)
 }
 
@@ -152,6 +153,20 @@ func sourcePorts(points []config.Point) (all []admin.Port) {
 	for _, p := range points {
 		if !p.Push {
 			all = append(all, dialled(p.URL, admin.Port{Purpose: "source of point " + p.Name})...)
+		}
+	}
+	return all
+}
+
+// destinationPorts are the groups and receivers that points are sent to.
+func destinationPorts(points []config.Point) (all []admin.Port) {
+	for _, p := range points {
+		for _, d := range p.Multicast {
+			on := ""
+			if d.Interface != "" {
+				on = " on " + d.Interface
+			}
+			all = append(all, admin.Port{Direction: admin.Out, Protocol: "udp", Address: d.To.Addr().String(), Port: fmt.Sprint(d.To.Port()), Purpose: "multicast of point " + p.Name + on})
 		}
 	}
 	return all

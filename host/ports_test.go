@@ -48,6 +48,19 @@ func TestPortsOfListeners(t *testing.T) {
 	}
 }
 
+func TestPortsOfDestinations(t *testing.T) {
+	s := withConfig(&config.Config{Points: []config.Point{{Name: "live", Push: true, Multicast: []config.Destination{
+		{To: netip.MustParseAddrPort("239.192.7.7:26000"), Interface: "eth0"}, {To: netip.MustParseAddrPort("[ff15::7]:26001")},
+	}}}})
+	all := s.Ports()
+	if got, want := lines(all), []string{"out udp 239.192.7.7 26000 ", "out udp ff15::7 26001 "}; !slices.Equal(got, want) {
+		t.Fatalf("%q\nwant %q", got, want)
+	}
+	if all[0].Purpose != "multicast of point live on eth0" {
+		t.Errorf("%q", all[0].Purpose)
+	}
+}
+
 func TestPortsThatAreReached(t *testing.T) {
 	dial := func(text string) config.Dial {
 		d, err := config.ParseDial(text)

@@ -131,7 +131,7 @@ func (s *Server) pointList() []admin.Point {
 			Sources: snap.Sources, Viewers: snap.Viewers, MaxViewers: p.Options().MaxViewers}
 		st.Multicast = s.multicastStatus(p)
 		s.judgePoint(&st, p.Options())
-		st.Delivery, st.Parts = a.delivery(func(k series) bool { return k.point == snap.Name }), a.parts(snap.Name)
+		st.Delivery, st.Parts = a.delivery(a.byPoint[snap.Name]), a.parts(snap.Name)
 		for _, r := range snap.Renditions {
 			st.Renditions = append(st.Renditions, rendition(r))
 		}

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"unsafe"
 
-	"github.com/weir-media/weir/host/hosttest"
 	"golang.org/x/sys/unix"
+
+	"github.com/weir-media/weir/host/hosttest"
 )
 
 // TestViewerMemory: what a plain TCP viewer costs the process in heap and stack, and that it costs no goroutine. The whole proof, with 10,000, is in e2e/load.

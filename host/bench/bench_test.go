@@ -63,7 +63,7 @@ func TestShortRun(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "RESULTS.md")
 	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute) // it takes 15 s where nothing else runs
 	defer stop()
-	if err := b.run(ctx, options{rows: regexp.MustCompile("^cpu-"), out: out}); err != nil {
+	if err = b.run(ctx, options{rows: regexp.MustCompile("^cpu-"), out: out}); err != nil {
 		t.Fatalf("%v\n%s", err, log)
 	}
 	if len(b.results.problems) > 0 {

@@ -43,11 +43,11 @@ func command(ctx context.Context, args []string, out, log io.Writer) error {
 		}
 		return nil
 	}
-	if _, err := os.Stat("host/bench/doc.go"); err != nil {
+	if _, err = os.Stat("host/bench/doc.go"); err != nil {
 		return errors.New("run it in the repository's folder: make bench")
 	}
 	if o.peers {
-		if err := installPeers(log); err != nil {
+		if err = installPeers(log); err != nil {
 			return err
 		}
 	}

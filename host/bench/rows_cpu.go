@@ -156,13 +156,13 @@ func (r *cpuRow) match(kbit int, counts []int) []time.Duration {
 			if gap == 0 || gap+gapReading >= own {
 				continue
 			}
-			latency := time.Duration(5)
-			for _, l := range []time.Duration{10, 15, 20, 25, 30} {
+			latency := 5 * time.Millisecond
+			for _, l := range []int{10, 15, 20, 25, 30} {
 				if float64(l)+chunks+gapReading <= gap {
-					latency = l
+					latency = time.Duration(l) * time.Millisecond
 				}
 			}
-			all = append(all, latency*time.Millisecond)
+			all = append(all, latency)
 		}
 	}
 	slices.Sort(all)

@@ -30,7 +30,7 @@ func memory(ctx context.Context, b *bench) error {
 	for _, p := range b.here(formTS, pick(b, append([]*contender{gor, shard}, peers...), nil)...) {
 		if _, err := b.try(ctx, "memory", fmt.Sprintf("%d viewers", l.viewers), p.name, p, job{form: formTS, kbit: kbit}, l); err != nil {
 			if ctx.Err() != nil {
-				return nil
+				return ctx.Err()
 			}
 			b.say("  %v", err)
 			b.results.problem("memory", err)

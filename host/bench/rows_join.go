@@ -70,8 +70,8 @@ func (b *bench) storm(ctx context.Context, c *contender, cell string, n int) err
 	}
 	watched := make(chan seen, 1)
 	go func() { // ends with its viewers, at the latest with ctx
-		x, err := b.shoot(ctx, s, pick(b, load{viewers: 100, perSec: 250, settle: 1.5, window: 7}, load{viewers: 20, settle: 0.5, window: 4}))
-		watched <- seen{x, err}
+		x, failed := b.shoot(ctx, s, pick(b, load{viewers: 100, perSec: 250, settle: 1.5, window: 7}, load{viewers: 20, settle: 0.5, window: 4}))
+		watched <- seen{x, failed}
 	}()
 	select {
 	case <-time.After(time.Duration(pick(b, 4.0, 1.5) * float64(time.Second))): // their window is open

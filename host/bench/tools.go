@@ -54,7 +54,7 @@ func buildTools(into string) (tools, error) {
 		default:
 			args = append(args, x.name+".c")
 		}
-		if err := run(filepath.Join(t.from, x.dir), args...); err != nil {
+		if err = run(filepath.Join(t.from, x.dir), args...); err != nil {
 			return t, err
 		}
 	}

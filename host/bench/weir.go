@@ -65,7 +65,7 @@ func startWeir(b *bench, j job, program string) (*service, error) {
 		s.close()
 		return nil, err
 	}
-	if err := until(patience, s.server, func() (bool, error) { return answers(fmt.Sprintf("127.0.0.1:%d", push)) }); err != nil {
+	if err = until(patience, s.server, func() (bool, error) { return answers(fmt.Sprintf("127.0.0.1:%d", push)) }); err != nil {
 		return fail(err)
 	}
 	live := fmt.Sprintf("http://127.0.0.1:%d/live", push)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/hex"
 	"time"
 
 	"github.com/weir-media/weir/abi/v1"
@@ -15,23 +16,33 @@ const (
 	patience = 30 * time.Second
 )
 
-// state is whether the caller is a viewer.
-type state struct{ joined bool }
+// keyBytes is how many bytes of entropy a key has. Chosen: 2⁶⁴ are not guessed in a minute.
+const keyBytes = 8
 
-// AppendState writes one byte for a viewer.
+// state is whether the caller is a viewer, or which key it has to send back first.
+type state struct {
+	joined bool
+	key    []byte // hexadecimal; empty: it has none yet
+}
+
+// AppendState writes one byte for a viewer, and the key of who is none yet.
 func (s *state) AppendState(b []byte) []byte {
 	if s.joined {
 		return append(b, 1)
 	}
-	return b
+	return append(b, s.key...)
 }
 
 // ReadState reads it.
 func (s *state) ReadState(blob []byte) error {
-	if len(blob) != 1 || blob[0] != 1 {
+	switch {
+	case len(blob) == 1 && blob[0] == 1:
+		s.joined = true
+	case len(blob) == hex.EncodedLen(keyBytes):
+		s.key = bytes.Clone(blob)
+	default:
 		return abi.EINVAL
 	}
-	s.joined = true
 	return nil
 }
 
@@ -42,7 +53,7 @@ func event(s *state, e abi.Record, v *sdk.Verdicts) error {
 	case *abi.Datagrams:
 		s.datagrams(e, v)
 	case *abi.Refused:
-		s.joined = false
+		s.joined, s.key = false, nil
 		p := v.Pieces()
 		p.Text("NO " + e.Code.String() + "\n")
 		v.Send(caller, p)
@@ -64,11 +75,20 @@ func (s *state) datagrams(e *abi.Datagrams, v *sdk.Verdicts) {
 			v.Close(caller, abi.CloseFlush, "bye")
 			return
 		}
+		b, isProven := s.proof(b)
 		name, isJoin := bytes.CutPrefix(b, []byte("JOIN "))
 		if s.joined || !isJoin {
 			continue
 		}
 		p := v.Pieces()
+		if !isProven { // the sender's address may be another's
+			if len(s.key) == 0 {
+				s.key = hex.AppendEncode(nil, e.Entropy[:keyBytes])
+			}
+			p.Text("KEY " + string(s.key) + "\n")
+			v.Send(caller, p)
+			continue
+		}
 		p.Text("HELLO " + string(name) + "\n")
 		point, rendition, ok := bytes.Cut(name, []byte(" "))
 		if !ok {
@@ -81,4 +101,10 @@ func (s *state) datagrams(e *abi.Datagrams, v *sdk.Verdicts) {
 		s.joined = true
 	}
 	v.SetTimer(silence, int64(patience))
+}
+
+// proof takes the key off, and tells whether it was there.
+func (s *state) proof(b []byte) (rest []byte, ok bool) {
+	rest, ok = bytes.CutPrefix(b, []byte("KEY "+string(s.key)+" "))
+	return rest, ok && len(s.key) > 0
 }

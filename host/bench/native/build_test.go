@@ -88,11 +88,11 @@ func TestServes(t *testing.T) {
 	}
 	pushed := make(chan error, 1)
 	go func() {
-		answer, err := http.DefaultClient.Do(push)
-		if err == nil {
-			err = answer.Body.Close()
+		answer, failed := http.DefaultClient.Do(push)
+		if failed == nil {
+			failed = answer.Body.Close()
 		}
-		pushed <- err
+		pushed <- failed
 	}()
 	if _, err = upload.Write(film); err != nil {
 		t.Fatal(err)

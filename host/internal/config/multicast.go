@@ -139,13 +139,13 @@ func (l *loader) sentTwice(top at, c *Config) {
 		entry := top.key("points").key(p.Name).key("multicast")
 		items := entry.items()
 		for i, d := range p.Multicast {
-			at := entry
+			node := entry
 			if len(items) > 0 {
-				at = items[i]
+				node = items[i]
 			}
 			for _, other := range seen[d.To] {
 				if d.Interface == "" || other.via == "" || d.Interface == other.via {
-					at.key("group").fail("%v is sent to by point %s already; choose another address or port", d.To, strconv.Quote(other.point))
+					node.key("group").fail("%v is sent to by point %s already; choose another address or port", d.To, strconv.Quote(other.point))
 					break
 				}
 			}

@@ -315,7 +315,7 @@ func TestOrdersFromEverywhere(t *testing.T) {
 			v.Hold, v.Resume, v.Hold, v.Resume,
 			func() { _ = v.Write([]byte("x")) },
 			func() { v.Stats(); p.Stats() },
-			func() { v.Switch(s.log, s.log.Cursor(stream.Start{Mode: stream.StartBurst, Back: time.Second})) },
+			func() { v.Switch(s.log, s.log.Cursor(stream.Start{Mode: stream.StartBurst, Back: time.Second}), 0) },
 		} {
 			orders.Go(func() {
 				for range 20 {

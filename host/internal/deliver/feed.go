@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"cmp"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -23,17 +24,33 @@ type feed struct {
 	tally   *tally
 	live    []*Viewer // those to be served when the log grows
 	viewers int       // all, with those aside
-	latency time.Duration
-	walk    walk
-	sum     sum
-	rules   [rulesKept]*rules // of the viewers that came last
-	meter   meter
-	rests   bool // a UDP viewer keeps a part of a datagram, which a round in a while sends
+	latencies
+	walk  walk
+	sum   sum
+	rules [rulesKept]*rules // of the viewers that came last
+	meter meter
+	rests bool // a UDP viewer keeps a part of a datagram, which a round in a while sends
 
 	armed  atomic.Bool
 	urgent atomic.Bool   // a batch is full before the round is due
 	walked atomic.Uint64 // the log's Written at the last round
-	pace   atomic.Int64  // the interval after the last round, ns
+	pace   pace
+}
+
+// pace is the time between a feed's rounds after the last, and when that was, in ns.
+type pace struct{ interval, at atomic.Int64 }
+
+func (p *pace) set(interval, at time.Duration) {
+	p.interval.Store(int64(interval))
+	p.at.Store(int64(at))
+}
+
+// Interval implements stream.Paced. It is 0 when there was no round for a while.
+func (f *feed) Interval() time.Duration {
+	if time.Since(f.worker.start)-time.Duration(f.pace.at.Load()) >= activeFor {
+		return 0
+	}
+	return time.Duration(f.pace.interval.Load())
 }
 
 // Wake is called by the log's writer.
@@ -78,14 +95,14 @@ func (w *worker) join(v *Viewer, l *stream.Log, by string) {
 	a := audience{l, by}
 	f := w.byLog[a]
 	if f == nil {
-		f = &feed{worker: w, audience: a, tally: w.ledger.open(l).of(by, w.number), latency: v.rules.latency}
+		f = &feed{worker: w, audience: a, tally: w.ledger.open(l).of(by, w.number)}
 		f.walked.Store(l.Written())
 		w.byLog[a] = f
 		w.feeds = append(w.feeds, f)
 		l.AddWaker(f)
 	}
 	f.share(v)
-	f.latency = min(f.latency, v.rules.latency)
+	f.await(v.rules.latency)
 	f.viewers++
 	f.tally.viewers.Add(1)
 	f.tally.attached.Add(1)
@@ -106,6 +123,7 @@ func (w *worker) leave(v *Viewer) {
 		f.tally.waiting.Add(-1)
 	}
 	if f.viewers--; f.viewers > 0 {
+		f.forget(v.rules.latency)
 		return
 	}
 	f.flush()
@@ -113,6 +131,38 @@ func (w *worker) leave(v *Viewer) {
 	delete(w.byLog, f.audience)
 	i := slices.Index(w.feeds, f)
 	w.feeds = slices.Delete(w.feeds, i, i+1)
+}
+
+// latencies are what a feed's viewers wait at most: latency is the least.
+type latencies struct {
+	latency time.Duration
+	waits   []wait
+}
+
+type wait struct {
+	latency time.Duration
+	viewers int
+}
+
+// await counts a viewer in.
+func (p *latencies) await(d time.Duration) {
+	i := slices.IndexFunc(p.waits, func(x wait) bool { return x.latency == d })
+	if i < 0 {
+		p.waits = append(p.waits, wait{latency: d})
+		slices.SortFunc(p.waits, func(a, b wait) int { return cmp.Compare(a.latency, b.latency) })
+		i = slices.IndexFunc(p.waits, func(x wait) bool { return x.latency == d })
+	}
+	p.waits[i].viewers++
+	p.latency = p.waits[0].latency
+}
+
+// forget counts a viewer out, which is not the last.
+func (p *latencies) forget(d time.Duration) {
+	i := slices.IndexFunc(p.waits, func(x wait) bool { return x.latency == d })
+	if p.waits[i].viewers--; p.waits[i].viewers == 0 {
+		p.waits = slices.Delete(p.waits, i, i+1)
+	}
+	p.latency = p.waits[0].latency
 }
 
 // rulesKept is how many different rules of a feed are shared. Chosen: a feed's viewers

@@ -16,7 +16,7 @@ const (
 
 // pause is how long bursts wait from now on; 0: they need not, or there are none.
 func (w *worker) pause(now time.Duration) time.Duration {
-	if len(w.again) == 0 {
+	if len(w.bursts.viewers) == 0 {
 		return 0
 	}
 	return max(0, min(w.turns.joined+joinPause, w.turns.served+burstPause)-now)

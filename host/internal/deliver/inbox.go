@@ -25,10 +25,12 @@ type letter struct {
 	viewer *Viewer
 	order  order
 	reason Reason
-	bytes  []byte
-	log    *stream.Log
-	cursor stream.Cursor
-	by     string // of orderAttach
+	// segment is of orderSwitch.
+	segment int32
+	bytes   []byte
+	log     *stream.Log
+	cursor  stream.Cursor
+	by      string // of orderAttach
 }
 
 // inbox holds letters from any goroutine to one worker, newest on top. Letters are

@@ -29,8 +29,8 @@ func TestSlowReaderSkips(t *testing.T) {
 					s.put(3000, media.Flags(s.seq%100/99)&media.Key)
 				}
 			}
-			put(2000)
-			until(t, "a full socket", func() bool { return p.Stats().Waiting == 1 })
+			// At once it might be more than the window before the worker looks, which then has little to send.
+			until(t, "a full socket", func() bool { put(100); return p.Stats().Waiting == 1 })
 			put(2000)
 			s.log.End()
 			got, gaps := readSealed(t, peer, 1<<62)
@@ -44,7 +44,7 @@ func TestSlowReaderSkips(t *testing.T) {
 			}
 			until(t, "the end", func() bool { return v.gone.Load() })
 			st := p.Stats()
-			if got+st.DroppedPackets != 4000 || st.Packets != got || st.Left[SourceEnd] != 1 {
+			if got+st.DroppedPackets != s.seq || st.Packets != got || st.Left[SourceEnd] != 1 {
 				t.Errorf("got %d, gaps %v, stats %+v", got, gaps, st)
 			}
 		})

@@ -35,8 +35,8 @@ func TestEachByteIsAccountedFor(t *testing.T) {
 					s.put(3000, media.Flags(s.seq%100/99)&media.Key)
 				}
 			}
-			put(2000)
-			until(t, "a full socket", func() bool { return p.Stats().Waiting == 1 })
+			// At once it might be more than the window before the worker looks, which then has little to send.
+			until(t, "a full socket", func() bool { put(100); return p.Stats().Waiting == 1 })
 			put(2000)
 			s.log.End()
 			got, _ := readSealed(t, peer, 1<<62)
@@ -47,7 +47,7 @@ func TestEachByteIsAccountedFor(t *testing.T) {
 			}
 			size := sealedBytes(3000)
 			missed := st.Missed[o.why]
-			if st.Bytes != got*size || missed.Packets != 4000-got || missed.Bytes != missed.Packets*size || missed.Packets == 0 {
+			if st.Bytes != got*size || missed.Packets != s.seq-got || missed.Bytes != missed.Packets*size || missed.Packets == 0 {
 				t.Errorf("read %d packets, %d bytes: %+v", got, got*size, st)
 			}
 			if st.DroppedPackets != missed.Packets || st.Left[SourceEnd] != 1 || st.Unsent != [reasons]uint64{} {

@@ -112,7 +112,7 @@ func TestLongRoundIsShared(t *testing.T) {
 		if joins.count.bytes.Load() != 1004 {
 			t.Errorf("the new viewer has %d bytes after two turns", joins.count.bytes.Load())
 		}
-		if now := s.worker.clock(); now > time.Second+4*partTime {
+		if now := s.worker.clock(); now > time.Second+calmTime+3*partTime {
 			t.Errorf("that took %v", now-time.Second)
 		}
 		for all[0].feed.walk.left > 0 {

@@ -65,7 +65,7 @@ func TestEndRules(t *testing.T) {
 		wantBytes(t, peer, s.bytes(0, 1, 10))
 		next := &script{log: stream.New(stream.Options{})}
 		next.put(20, 0)
-		v.Switch(next.log, next.log.Cursor(stream.Start{Mode: stream.StartSeq}))
+		v.Switch(next.log, next.log.Cursor(stream.Start{Mode: stream.StartSeq}), 0)
 		wantBytes(t, peer, next.bytes(0, 1, 20))
 		next.put(20, 0)
 		wantBytes(t, peer, next.bytes(1, 2, 20))

@@ -29,8 +29,6 @@ func (w *worker) serve(v *Viewer, now time.Duration) {
 	if sends > 0 {
 		v.count.bytes.Add(bytes)
 		v.count.sends.Add(sends)
-		v.feed.sum.bytes += bytes
-		v.feed.sum.sends += sends
 	}
 	if end == leaving {
 		w.finish(v, v.state.leave)
@@ -60,8 +58,10 @@ func (w *worker) serve(v *Viewer, now time.Duration) {
 
 func (w *worker) pump(v *Viewer, now time.Duration) (end outcome, bytes, sends uint64) {
 	if v.beginsWhole() {
-		if end, bytes, ok := w.first(v, now); ok {
-			return end, bytes, min(bytes, 1)
+		if how, n, ok := w.first(v, now); ok {
+			v.feed.sum.bytes += n
+			v.feed.sum.sends += min(n, 1)
+			return how, n, min(n, 1)
 		}
 	}
 	for bytes < shareBytes {
@@ -82,6 +82,8 @@ func (w *worker) pump(v *Viewer, now time.Duration) (end outcome, bytes, sends u
 		}
 		bytes += uint64(n)
 		sends++
+		v.feed.sum.bytes += uint64(n) // of the log that they are of: next may change it
+		v.feed.sum.sends++
 		if packets {
 			v.cursor.Advance(n)
 		} else {
@@ -178,6 +180,9 @@ func (v *Viewer) change() {
 	l := s.next
 	s.next, s.held, s.asked, s.turned, s.ended = nil, false, false, false, false
 	v.cursor = l.cursor
+	if v.udp != nil {
+		v.udp.cutAt(int(l.segment))
+	}
 	_, v.grace, _ = v.cursor.Lag()
 	v.beginBurst()
 	by := v.feed.by
@@ -238,5 +243,20 @@ func (w *worker) checkLag(v *Viewer) {
 		w.finish(v, Lag)
 		return
 	}
+	w.note(v)
+}
+
+// releaseHeld moves a held viewer on whose place has left the log: it goes on at a key
+// packet anyway, and would keep a chunk alive as long as it is held. One that is dropped
+// for lag stays as it is, since it leaves when it goes on.
+func (w *worker) releaseHeld(v *Viewer) {
+	if v.rules.onLag == LagDrop || !v.cursor.AtBoundary() || !v.cursor.Lost() {
+		return
+	}
+	if v.state.turned { // what it was told of is the header of its old place
+		v.state.turned = false
+		v.cursor.TakeHeader()
+	}
+	v.late()
 	w.note(v)
 }

@@ -19,7 +19,6 @@ type sim struct {
 	send   time.Duration
 	seen   uint64 // sends whose time has passed
 	waste  []byte
-	rounds int // turns in which a round began
 }
 
 // simulate runs a test whose sims' time passes as soon as all wait.

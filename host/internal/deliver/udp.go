@@ -73,7 +73,7 @@ func (p *Pool) AttachUDP(a AttachUDP) (*Viewer, error) {
 	v.fd = -1
 	v.udp = newDatagrams(&a, socket, burst)
 	if !w.inbox.put(&letter{viewer: v, order: orderAttach, by: a.By}) {
-		w.udp.table.release(socket)
+		w.udp.table.release(w.poller, socket)
 		return nil, ErrClosed
 	}
 	w.poke()
@@ -101,6 +101,12 @@ type datagrams struct {
 	counts  udpCounts
 }
 
+// cutAt has the bytes of another log's run make datagrams of segment bytes.
+func (d *datagrams) cutAt(segment int) {
+	d.segment, d.rest = segment, 0
+	d.plain = false // another size may be cut
+}
+
 // message is a datagram that is sent before the next packet, or is cut into several.
 type message struct {
 	b    []byte
@@ -110,7 +116,7 @@ type message struct {
 func newDatagrams(a *AttachUDP, s *udpSocket, burst float64) *datagrams {
 	d := &datagrams{
 		socket: s, to: a.To, segment: a.Segment, lasting: a.Lasting, place: aside,
-		bucket: bucket{tokens: bucketBytes}, burst: burst,
+		bucket: bucket{tokens: bucketBytes, size: bucketBytes}, burst: burst,
 	}
 	if d.burst <= 0 {
 		d.burst = burstRate

@@ -39,8 +39,14 @@ type udpSocket struct {
 	headers  [batchMessages]unix.Mmsghdr
 	vectors  [batchMessages]unix.Iovec
 	controls [batchMessages][cmsgBytes]byte
-	owners   [batchMessages]*Viewer
-	sizes    [batchMessages]int32 // of each datagram but the last
+	owners   [batchMessages]owner
+}
+
+// owner is whose a message is.
+type owner struct {
+	viewer *Viewer
+	feed   *feed // that counts it
+	size   int32 // of each datagram but the last
 }
 
 // udpKey tells sockets apart.
@@ -83,17 +89,33 @@ func (t *udpTable) open(p *poller, from UDPSocket, to netip.Addr) (*udpSocket, e
 	return s, nil
 }
 
-// release ends one use of a socket.
-func (t *udpTable) release(s *udpSocket) {
+// release ends one use of a socket, and tells whether it was the last.
+func (t *udpTable) release(p *poller, s *udpSocket) (last bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s.refs--; s.refs > 0 {
-		return
+		return false
 	}
-	delete(t.byKey, s.key)
+	t.drop(s)
 	delete(t.byID, s.id)
+	p.remove(s.fd) // closing does not, where others have descriptors of the same socket
 	_ = unix.Close(s.fd)
-	s.n, s.fd = 0, -1
+	s.fd = -1
+	return true
+}
+
+// retire has the next viewer get another socket.
+func (t *udpTable) retire(s *udpSocket) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drop(s)
+}
+
+// drop is retire, with t.mu.
+func (t *udpTable) drop(s *udpSocket) {
+	if t.byKey[s.key] == s {
+		delete(t.byKey, s.key)
+	}
 }
 
 // alike gives the sockets that are the same to the kernel, and differ in the address that
@@ -152,13 +174,21 @@ func reportErrors(fd int, v6 bool) {
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_RECVERR, 1)
 }
 
+// deafen has the kernel drop what others send: nobody reads it, and it would take the room
+// of the error queue.
+func deafen(fd int) error {
+	drop := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}}
+	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop[0]})
+}
+
 func (k *udpKey) prepare(fd int) error {
 	reportErrors(fd, k.v6)
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, udpSendBuffer) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, udpSendBuffer)
 	}
-	// It is never read: what others send to it is not kept.
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 0)
+	if err := deafen(fd); err != nil {
+		return fmt.Errorf("drop input: %w", err)
+	}
 	if k.Interface != "" {
 		if err := k.bind(fd); err != nil {
 			return fmt.Errorf("interface %s: %w", k.Interface, err)

@@ -16,16 +16,22 @@ func (*udpName) set(netip.AddrPort) {}
 // udpSocket lets the package build elsewhere; none can be opened.
 type udpSocket struct {
 	viewers            []*Viewer
+	key                udpKey
+	n                  int
 	dirty, full, plain bool
 }
 
 func (*udpSocket) isFull() bool             { return false }
 func (*udpSocket) add(*Viewer, []byte, int) {}
+func (*udpWorker) discard(*udpSocket)       {}
+
+type udpKey struct{ UDPSocket }
 
 type udpTable struct{}
 
 func (*udpTable) open(*poller, UDPSocket, netip.Addr) (*udpSocket, error) { return nil, errPlatform }
-func (*udpTable) release(*udpSocket)                                      {}
+func (*udpTable) release(*poller, *udpSocket) bool                        { return true }
+func (*udpTable) retire(*udpSocket)                                       {}
 func (*udpTable) all() []*udpSocket                                       { return nil }
 
 func (*udpWorker) send(*udpSocket, time.Duration) bool { return true }

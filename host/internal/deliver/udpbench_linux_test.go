@@ -55,7 +55,7 @@ func TestUDPFullSocketKeepsItsBatch(t *testing.T) {
 		s.add(v, want, tsPacket)
 	}
 	s.keep(1) // as if the first had been sent
-	if s.n != 2 || s.owners[0] != b.viewers[1] || s.owners[2] != nil {
+	if s.n != 2 || s.owners[0].viewer != b.viewers[1] || s.owners[2].viewer != nil {
 		t.Fatalf("%d messages are kept", s.n)
 	}
 	if !b.worker.udp.send(s, b.now) {

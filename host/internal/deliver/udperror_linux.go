@@ -11,11 +11,15 @@ import (
 // isICMP tells errors that may be what ICMP said of an earlier datagram.
 func isICMP(errno unix.Errno) bool {
 	switch errno {
-	case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EPROTO, unix.EACCES, unix.ENOPROTOOPT, unix.EOPNOTSUPP, unix.EMSGSIZE:
+	case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN, unix.ENONET, unix.EPROTO, unix.EACCES, unix.ENOPROTOOPT, unix.EOPNOTSUPP, unix.EMSGSIZE:
 		return true
 	}
 	return false
 }
+
+// isOnlyICMP tells errors that are never about what is sent: no socket of the pool is
+// connected.
+func isOnlyICMP(errno unix.Errno) bool { return errno == unix.ECONNREFUSED || errno == unix.EPROTO }
 
 // happened reads what ICMP said.
 func (u *udpWorker) happened(slot uint32) {
@@ -65,7 +69,7 @@ func (u *udpWorker) unreachable(s *udpSocket, to netip.AddrPort, why unix.Errno)
 		for _, v := range s.viewers {
 			if v.udp.to.Port() == to.Port() && v.udp.to.Addr().WithZone("") == to.Addr() {
 				u.drop(v, DropUnreachable, 1)
-				u.fail(v, why)
+				u.fail(v, why, false)
 			}
 		}
 	}

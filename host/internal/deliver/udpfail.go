@@ -4,6 +4,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/weir-media/weir/host/internal/netio"
 	"github.com/weir-media/weir/host/internal/stream"
 )
 
@@ -30,16 +31,18 @@ type Pausing interface {
 // failing is what became of a destination that could not be sent to.
 type failing struct {
 	reason syscall.Errno // of this round; zero: none
+	local  bool          // it is the system's, not ICMP's
 	until  time.Duration // not tried again before; 0: it is tried
 	since  time.Duration // of the last pause's end
+	first  time.Duration // of the first pause of those that follow each other
 	told   bool          // the sink knows of a pause, and not of its end
 	pause  time.Duration // the last one
 }
 
 // fail notes that a destination could not be sent to; the turn's end decides.
-func (u *udpWorker) fail(v *Viewer, why syscall.Errno) {
+func (u *udpWorker) fail(v *Viewer, why syscall.Errno, local bool) {
 	if f := &v.udp.failing; f.reason == 0 && f.until == 0 {
-		f.reason = why
+		f.reason, f.local = why, local
 		u.failed = append(u.failed, v)
 	}
 }
@@ -57,16 +60,12 @@ func (w *worker) failUDP(v *Viewer, now time.Duration) {
 	why := f.reason
 	f.reason = 0
 	d.counts.reason.Store(uint32(why))
-	if !d.lasting {
-		end := WriteError
-		if why == syscall.ECONNREFUSED {
-			end = PeerClosed
-		}
+	if f.pause = 2 * f.pause; f.pause == 0 || now-f.since > mostPause {
+		f.pause, f.first = leastPause, now
+	}
+	if end := w.endOf(v, why, now); end != None {
 		w.finish(v, end)
 		return
-	}
-	if f.pause = 2 * f.pause; f.pause == 0 || now-f.since > mostPause {
-		f.pause = leastPause
 	}
 	f.pause = min(f.pause, mostPause)
 	if p, ok := v.sink.(Pausing); ok && !f.told {
@@ -79,6 +78,34 @@ func (w *worker) failUDP(v *Viewer, now time.Duration) {
 	}
 	v.feed.setAside(v)
 	w.udp.later(v, f.until)
+}
+
+// endOf tells how a viewer ends that cannot be sent to; None: it is let be for a while.
+func (w *worker) endOf(v *Viewer, why syscall.Errno, now time.Duration) Reason {
+	d := v.udp
+	switch {
+	case d.lasting && d.failing.local && isOfInterface(why, d.socket.key.UDPSocket): // that comes back as another one
+		w.udp.table.retire(d.socket)
+		return WriteError
+	case d.lasting:
+		return None
+	case netio.Refuses(why):
+		return PeerClosed
+	case now-d.failing.first >= w.options.Stall:
+		return Stalled
+	}
+	return None
+}
+
+// isOfInterface tells whether an error may mean that the socket's interface is no more.
+func isOfInterface(why syscall.Errno, s UDPSocket) bool {
+	switch why {
+	case syscall.ENODEV, syscall.ENXIO:
+		return true
+	case syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EADDRNOTAVAIL, syscall.EINVAL, syscall.ENETDOWN:
+		return s.Interface != ""
+	}
+	return false
 }
 
 // retry goes on with a viewer after a pause, at the newest key packet: its receiver was

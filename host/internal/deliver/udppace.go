@@ -7,11 +7,14 @@ import (
 )
 
 const (
-	// bucketBytes is what a destination may be sent at once: 32 datagrams of 1,316 bytes.
-	// Chosen: a receiver's socket of the usual 208 KiB holds 92 of them (measured: each
+	// bucketBytes is what a destination may be sent at once, at least: 32 datagrams of 1,316 bytes.
+	// Chosen: a receiver's socket of the usual 208 KiB holds 92 of them (by the kernel's count each
 	// takes 2,304 bytes of it), so that it may be busy for two bursts, and a batch of
 	// 40 ms at 8 Mbit/s is not split.
 	bucketBytes = 32 * 1316
+	// bucketTime is how much of the stream that is at least, which is more from 67 Mbit/s on.
+	// Chosen: rounds and pauses of a burst, of 2 to 5 ms, leave room for the stream's rate.
+	bucketTime = 5 * time.Millisecond
 	// leastCharge is what a small datagram takes of that at least. Measured: it takes
 	// more than half as much of a receiver's buffer as one of 1,316 bytes.
 	leastCharge = 1316 / 2
@@ -31,23 +34,29 @@ const (
 
 // bucket bounds what is sent to one destination at once.
 type bucket struct {
+	size   int           // the most that tokens may be
 	tokens int           // bytes that may be sent
 	at     time.Duration // when they were counted
+}
+
+// bucketFor gives the size of the bucket of a stream of rate bytes a second.
+func bucketFor(rate int) int {
+	return max(bucketBytes, int(int64(rate)*int64(bucketTime)/int64(time.Second)))
 }
 
 // fill adds what the time since has brought.
 func (b *bucket) fill(now time.Duration, rate int) {
 	if since := now - b.at; since < time.Second {
-		b.tokens = min(bucketBytes, b.tokens+int(int64(since)*int64(rate)/int64(time.Second)))
+		b.tokens = min(b.size, b.tokens+int(int64(since)*int64(rate)/int64(time.Second)))
 	} else {
-		b.tokens = bucketBytes
+		b.tokens = b.size
 	}
 	b.at = now
 }
 
 // wait tells how long it takes until half of the bucket is full.
 func (b *bucket) wait(rate int) time.Duration {
-	need := max(0, bucketBytes/2-b.tokens)
+	need := max(0, b.size/2-b.tokens)
 	return max(leastWait, time.Duration(int64(need)*int64(time.Second)/int64(rate)))
 }
 

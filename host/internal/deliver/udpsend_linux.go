@@ -16,7 +16,7 @@ func (s *udpSocket) add(v *Viewer, b []byte, size int) {
 	i := s.n
 	s.n++
 	d := v.udp
-	s.owners[i], s.sizes[i] = v, int32(size)
+	s.owners[i] = owner{v, v.feed, int32(size)}
 	s.vectors[i].Base = unsafe.SliceData(b)
 	s.vectors[i].SetLen(len(b))
 	h := &s.headers[i].Hdr
@@ -63,36 +63,73 @@ func putFrom(b []byte, from netip.Addr) int {
 	return unix.CmsgSpace(unix.SizeofInet4Pktinfo)
 }
 
+// maxReported is how often a send is tried again that failed for what may be said of an
+// earlier one. Chosen: each try takes what ICMP has said since the one before.
+const maxReported = 8
+
 // send sends the socket's batch. It tells whether all of it is gone.
 func (u *udpWorker) send(s *udpSocket, now time.Duration) bool {
-	first, asked := 0, false
+	first, tries := 0, 0
 	for first < s.n {
 		u.totals.calls.Add(1)
 		n, errno := sendMessages(s.fd, s.headers[first:s.n])
-		first += n
 		if errno == 0 {
-			asked = false
+			u.sent(s, first, n)
+			first, tries = first+n, 0
 			continue
 		}
 		switch {
 		case errno == unix.EINTR:
-		case errno == unix.EAGAIN:
+		case tries < maxReported && isICMP(errno):
+			tries++
+			u.readErrors(s)
+		case errno == unix.EAGAIN || isOnlyICMP(errno):
 			u.totals.full.Add(1)
 			s.keep(first)
 			s.full = true
 			return false
-		case !asked && isICMP(errno):
-			// It may be about another destination: a shared socket tells whoever comes next.
-			asked = true
-			u.readErrors(s)
 		default:
 			u.refused(s, first, errno)
-			first, asked = first+1, false
+			first, tries = first+1, 0
 		}
 	}
 	s.keep(s.n)
 	s.full = false
 	return true
+}
+
+// sent counts messages that the kernel took.
+func (u *udpWorker) sent(s *udpSocket, first, n int) {
+	datagrams := 0
+	for i := first; i < first+n; i++ {
+		datagrams += s.owners[i].took(int(s.vectors[i].Len))
+	}
+	u.totals.datagrams.Add(uint64(datagrams))
+	u.totals.messages.Add(uint64(n))
+}
+
+// took counts a message of n bytes, and gives how many datagrams it was.
+func (o *owner) took(n int) int {
+	count := (n + int(o.size) - 1) / int(o.size)
+	c := &o.viewer.count
+	c.bytes.Add(uint64(n))
+	c.sends.Add(1)
+	o.viewer.udp.counts.datagrams.Add(uint64(count))
+	o.feed.sum.bytes += uint64(n)
+	o.feed.sum.sends++
+	if o.feed.viewers == 0 { // nobody else does it any more
+		o.feed.flush()
+	}
+	return count
+}
+
+// discard drops the batch of a socket that is closed.
+func (u *udpWorker) discard(s *udpSocket) {
+	for i := range s.n {
+		o := &s.owners[i]
+		u.drop(o.viewer, DropNoBuffer, (int(s.vectors[i].Len)+int(o.size)-1)/int(o.size))
+	}
+	s.keep(s.n)
 }
 
 // keep moves what was not sent to the batch's begin.
@@ -101,19 +138,21 @@ func (s *udpSocket) keep(sent int) {
 	for i := range rest {
 		at := sent + i
 		b := unsafe.Slice(s.vectors[at].Base, int(s.vectors[at].Len))
-		v, size := s.owners[at], int(s.sizes[at])
+		o := s.owners[at]
 		s.n = i
-		s.add(v, b, size)
+		s.add(o.viewer, b, int(o.size))
+		s.owners[i] = o
 	}
 	for i := rest; i < sent+rest; i++ {
-		s.owners[i], s.vectors[i].Base, s.headers[i].Hdr.Name = nil, nil, nil
+		s.owners[i], s.vectors[i].Base, s.headers[i].Hdr.Name = owner{}, nil, nil
 	}
 	s.n = rest
 }
 
 // refused handles a message that the kernel did not take.
 func (u *udpWorker) refused(s *udpSocket, i int, errno unix.Errno) {
-	v, size := s.owners[i], int(s.sizes[i])
+	o := &s.owners[i]
+	v, size := o.viewer, int(o.size)
 	b := unsafe.Slice(s.vectors[i].Base, int(s.vectors[i].Len))
 	count := (len(b) + size - 1) / size
 	switch {
@@ -121,18 +160,19 @@ func (u *udpWorker) refused(s *udpSocket, i int, errno unix.Errno) {
 		u.drop(v, DropNoBuffer, count)
 	case count > 1 && (errno == unix.EINVAL || errno == unix.EIO || errno == unix.EMSGSIZE || errno == unix.EOPNOTSUPP):
 		v.udp.plain = true
-		u.sendPlain(s, v, b, size)
+		u.sendPlain(s, o, b)
 	case errno == unix.EMSGSIZE:
 		u.drop(v, DropTooBig, count)
 	default:
 		u.drop(v, DropUnreachable, count)
-		u.fail(v, errno)
+		u.fail(v, errno, true)
 	}
 }
 
 // sendPlain sends the datagrams of one message one by one, where the kernel or the device
 // does not cut.
-func (u *udpWorker) sendPlain(s *udpSocket, v *Viewer, b []byte, size int) {
+func (u *udpWorker) sendPlain(s *udpSocket, o *owner, b []byte) {
+	v, size := o.viewer, int(o.size)
 	var control [cmsgBytes]byte
 	one := unix.Mmsghdr{}
 	vector := unix.Iovec{}
@@ -143,23 +183,33 @@ func (u *udpWorker) sendPlain(s *udpSocket, v *Viewer, b []byte, size int) {
 		one.Hdr.Control = &control[0]
 		one.Hdr.SetControllen(putFrom(control[:], s.key.From))
 	}
-	for len(b) > 0 {
+	for tries := 0; len(b) > 0; {
 		n := min(size, len(b))
 		vector.Base = unsafe.SliceData(b)
 		vector.SetLen(n)
-		b = b[n:]
 		u.totals.calls.Add(1)
-		switch _, errno := sendMessages(s.fd, unsafe.Slice(&one, 1)); errno {
-		case 0:
-		case unix.EMSGSIZE:
+		_, errno := sendMessages(s.fd, unsafe.Slice(&one, 1))
+		switch {
+		case errno == unix.EINTR:
+			continue
+		case tries < maxReported && isICMP(errno):
+			tries++
+			u.readErrors(s)
+			continue
+		case errno == 0:
+			o.took(n)
+			u.totals.datagrams.Add(1)
+			u.totals.messages.Add(1)
+		case errno == unix.EMSGSIZE:
 			u.drop(v, DropTooBig, 1)
-		case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
+		case errno == unix.EAGAIN || errno == unix.ENOBUFS || errno == unix.ENOMEM || isOnlyICMP(errno):
 			u.drop(v, DropNoBuffer, 1)
 		default:
-			u.drop(v, DropUnreachable, 1)
-			u.fail(v, errno)
+			u.drop(v, DropUnreachable, (len(b)+size-1)/size)
+			u.fail(v, errno, true)
 			return
 		}
+		b, tries = b[n:], 0
 	}
 }
 

@@ -30,7 +30,9 @@ func (w *worker) serveUDP(v *Viewer, now time.Duration) {
 		w.retry(v, now)
 	}
 	v.isWell(now)
-	rate := int(d.burst * float64(v.feed.meter.of(v.feed.log, now)))
+	stream := v.feed.meter.of(v.feed.log, now)
+	rate := int(d.burst * float64(stream))
+	d.bucket.size = bucketFor(stream)
 	d.bucket.fill(now, rate)
 	end := w.gather(v, now)
 	if end == leaving {
@@ -83,7 +85,8 @@ func (w *worker) gather(v *Viewer, now time.Duration) outcome {
 			v.wrote(len(b))
 			continue
 		}
-		n, size := 0, d.segment
+		var n int
+		size := d.segment
 		if size > 0 {
 			n = w.cut(v, b, now)
 		} else {
@@ -198,19 +201,11 @@ func (w *worker) put(v *Viewer, b []byte, size int, now time.Duration) {
 	if d.plain || d.socket.plain {
 		step = size
 	}
-	messages := uint64(0)
-	for rest := b; len(rest) > 0; messages++ {
+	for rest := b; len(rest) > 0; {
 		n := min(step, len(rest))
 		w.udp.add(v, rest[:n], size, now)
 		rest = rest[n:]
 	}
-	v.count.bytes.Add(uint64(len(b)))
-	v.count.sends.Add(messages)
-	d.counts.datagrams.Add(uint64(count))
-	v.feed.sum.bytes += uint64(len(b))
-	v.feed.sum.sends += messages
-	w.udp.totals.datagrams.Add(uint64(count))
-	w.udp.totals.messages.Add(messages)
 }
 
 // hasRoom tells whether the socket's batch takes a message, once it is sent if need be.

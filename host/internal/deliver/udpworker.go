@@ -26,6 +26,11 @@ func (u *udpWorker) later(v *Viewer, at time.Duration) {
 		return
 	}
 	d.wake = at
+	u.soon(at)
+}
+
+// soon has a turn come at a time, or before.
+func (u *udpWorker) soon(at time.Duration) {
 	if u.due == 0 || at < u.due {
 		u.due = at
 	}
@@ -90,7 +95,9 @@ func (u *udpWorker) leave(v *Viewer) {
 		u.totals.paused.Add(-1)
 	}
 	u.send(s, 0)
-	u.table.release(s)
+	if u.table.release(u.worker.poller, s) {
+		u.discard(s)
+	}
 }
 
 // flush sends what was gathered.
@@ -99,6 +106,7 @@ func (u *udpWorker) flush(now time.Duration) {
 	for _, s := range u.dirty {
 		if s.dirty = !u.send(s, now); s.dirty {
 			full = append(full, s)
+			u.soon(now + fullPause)
 		}
 	}
 	u.dirty = full

@@ -76,7 +76,7 @@ type state struct {
 	turned  bool          // held by a header change
 	ended   bool          // the rule for the log's end was carried out
 	blocked bool          // the socket is full
-	queued  bool          // in worker.again
+	queued  bool          // in worker.again or worker.bursts
 	unread  bool          // there may be more input
 	burst   burst         // how fast it is sent what it has not got
 	leave   Reason        // at the next boundary, if not None
@@ -175,9 +175,10 @@ func (v *Viewer) Hold() { _ = v.post(&letter{order: orderHold}) }
 func (v *Viewer) Resume() { _ = v.post(&letter{order: orderResume}) }
 
 // Switch goes on with another log, from the cursor's place, at the next packet
-// boundary. It ends a hold, and the cursor's header counts as sent.
-func (v *Viewer) Switch(l *stream.Log, c stream.Cursor) {
-	_ = v.post(&letter{order: orderSwitch, log: l, cursor: c})
+// boundary. It ends a hold, and the cursor's header counts as sent. Segment is
+// AttachUDP.Segment for the other log, and means nothing to stream sockets.
+func (v *Viewer) Switch(l *stream.Log, c stream.Cursor, segment int) {
+	_ = v.post(&letter{order: orderSwitch, log: l, cursor: c, segment: int32(segment)})
 }
 
 // Close closes the viewer at once.

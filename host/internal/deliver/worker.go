@@ -12,6 +12,9 @@ const (
 	readsAtOne = 16       // chosen: then others have their turn
 	// sweepEvery is how often viewers with a full socket are looked at. Chosen.
 	sweepEvery = 500 * time.Millisecond
+	// releaseEvery is how often held viewers are. Chosen: each keeps a chunk of the log
+	// that long at most, and a look at ten thousand viewers takes 1 ms.
+	releaseEvery = 10 * sweepEvery
 )
 
 // slot is a viewer's place in its worker's table. turn tells an event that was
@@ -21,7 +24,7 @@ type slot struct {
 	turn   uint32
 }
 
-// worker owns its viewers and feeds. inbox, poked, stop and totals are shared.
+// worker owns its viewers and feeds, and all else of it that is not shared.
 type worker struct {
 	options *Options
 	ledger  *ledger
@@ -36,7 +39,11 @@ type worker struct {
 	queue
 	input []byte
 	udp   udpWorker
+	shared
+}
 
+// shared is what other goroutines use of a worker.
+type shared struct {
 	inbox  inbox
 	poked  atomic.Bool
 	stop   atomic.Bool
@@ -49,8 +56,12 @@ type table struct {
 	free  []uint32
 }
 
-// queue has viewers that are to be served, or read, before the worker waits.
-type queue struct{ again, spare []*Viewer }
+// queue has viewers that are to be served, or read, before the worker waits. Those in
+// bursts have joined and not caught up yet; they wait while others join.
+type queue struct{ again, bursts line }
+
+// line is viewers in the order in which they came.
+type line struct{ viewers, spare []*Viewer }
 
 func newWorker(o *Options, b *ledger, number int) (*worker, error) {
 	p, err := openPoller()
@@ -71,6 +82,7 @@ type turns struct {
 	letters *letter // not carried out yet, oldest first
 	feed    int     // whose round, or part of one, is next
 	swept   time.Duration
+	freed   time.Duration // when held viewers were looked at
 	load    time.Duration // what the rounds of all active feeds cost, once each
 	joined  time.Duration // the last turn that had letters
 	served  time.Duration // the last that went on with bursts
@@ -112,7 +124,7 @@ func (w *worker) loop() {
 // nextTurn tells until when the worker may wait, and whether it may.
 func (w *worker) nextTurn(now time.Duration) (until time.Time, block bool) {
 	pause := w.pause(now)
-	busy := len(w.again) > 0 && pause == 0 || w.turns.letters != nil
+	busy := len(w.again.viewers) > 0 || len(w.bursts.viewers) > 0 && pause == 0 || w.turns.letters != nil
 	var next time.Duration
 	w.turns.load = 0
 	for _, f := range w.feeds {
@@ -124,6 +136,8 @@ func (w *worker) nextTurn(now time.Duration) (until time.Time, block bool) {
 			if next == 0 || f.walk.due < next {
 				next = f.walk.due
 			}
+		} else if f.armed.Load() {
+			busy = true // the rounds of others have used up the turn
 		} else if f.rests && (next == 0 || f.restDue() < next) {
 			next = f.restDue()
 		}
@@ -164,6 +178,10 @@ func (w *worker) turn(events []event, now time.Duration) {
 		w.turns.swept = now
 		w.sweep(now)
 	}
+	if now-w.turns.freed >= releaseEvery {
+		w.turns.freed = now
+		w.release()
+	}
 }
 
 // letters carries out orders, in their order, for the time of one part, and tells whether
@@ -184,6 +202,9 @@ func (w *worker) letters(now time.Duration) bool {
 		if n%clockLetters == 0 && w.clock() >= until {
 			break
 		}
+	}
+	if t.letters == nil { // those that came meanwhile have poked for this turn
+		t.letters = w.inbox.take()
 	}
 	return true
 }
@@ -238,26 +259,35 @@ func (w *worker) read(v *Viewer) bool {
 func (w *worker) enqueue(v *Viewer) {
 	if !v.state.queued {
 		v.state.queued = true
-		w.again = append(w.again, v)
+		q := &w.again
+		if v.grace > 0 {
+			q = &w.bursts
+		}
+		q.viewers = append(q.viewers, v)
 	}
 }
 
-// serveAgain goes on with viewers that had used up their share of a turn.
+// serveAgain goes on with viewers that had used up their share of a turn, and with those
+// whose sockets take something again.
 func (w *worker) serveAgain(now time.Duration) {
-	list := w.again
-	if len(list) == 0 || w.pause(now) > 0 {
+	w.serveLine(&w.again, now)
+	if len(w.bursts.viewers) > 0 && w.pause(now) == 0 {
+		w.turns.served = now
+		w.serveLine(&w.bursts, now)
+	}
+}
+
+// serveLine serves viewers of a line for the time of one part. Who is not done goes to its end.
+func (w *worker) serveLine(q *line, now time.Duration) {
+	list := q.viewers
+	if len(list) == 0 {
 		return
 	}
-	w.turns.served = now
-	w.again = w.spare[:0]
+	q.viewers = q.spare[:0]
 	until := w.clock() + partTime
-	for i, v := range list {
-		if w.clock() >= until {
-			w.again = append(w.again, list[i:]...)
-			clear(list[i:])
-			break
-		}
-		list[i] = nil
+	done := 0
+	for ; done < len(list) && w.clock() < until; done++ {
+		v := list[done]
 		v.state.queued = false
 		if v.gone.Load() {
 			continue
@@ -272,7 +302,12 @@ func (w *worker) serveAgain(now time.Duration) {
 			w.serve(v, now)
 		}
 	}
-	w.spare = list
+	n := copy(list, list[done:])
+	clear(list[n:])
+	served := q.viewers
+	q.viewers = append(list[:n], served...)
+	clear(served)
+	q.spare = served[:0]
 }
 
 // sweep looks at viewers with a full socket: some are too far behind, and some
@@ -290,6 +325,15 @@ func (w *worker) sweep(now time.Duration) {
 		default:
 			v.feed.tally.late(v.feed.log.Length() - media.Time(v.count.run.Load()))
 			w.checkLag(v)
+		}
+	}
+}
+
+// release has held viewers let go of what their logs have dropped.
+func (w *worker) release() {
+	for i := range w.slots {
+		if v := w.slots[i].viewer; v != nil && v.state.held {
+			w.releaseHeld(v)
 		}
 	}
 }

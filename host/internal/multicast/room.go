@@ -39,10 +39,37 @@ type Room struct {
 	bell    chan struct{} // something is dirty; of one place
 	done    chan struct{}
 
-	mu      sync.Mutex
+	mu      sync.Mutex // held over the opening of sockets
 	senders map[Destination]*sender
-	dirty   []*sender
 	closed  bool
+
+	news news
+}
+
+// news is what others tell of: points, and workers, which must not wait for Room.mu.
+type news struct {
+	mu    sync.Mutex
+	dirty []*sender
+	left  []departure
+}
+
+// departure is a sender's viewer that has left the pool.
+type departure struct {
+	sender *sender
+	stats  deliver.Stats
+	why    deliver.Reason
+}
+
+// take gives what there is, and keeps none.
+func (n *news) take() (dirty []*sender, left []departure) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	dirty, left = n.dirty, n.left
+	n.dirty, n.left = nil, nil
+	for _, s := range dirty {
+		s.dirty = false
+	}
+	return dirty, left
 }
 
 // New makes a room without senders.
@@ -115,12 +142,26 @@ func (r *Room) Of(p *point.Point) []Status {
 	return all
 }
 
-// mark has the loop look at a sender. With r.mu.
+// mark has the loop look at a sender.
 func (r *Room) mark(s *sender) {
+	r.news.mu.Lock()
 	if !s.dirty {
 		s.dirty = true
-		r.dirty = append(r.dirty, s)
+		r.news.dirty = append(r.news.dirty, s)
 	}
+	r.news.mu.Unlock()
+	r.ring()
+}
+
+// departed has the loop hear of a viewer that left.
+func (r *Room) departed(d departure) {
+	r.news.mu.Lock()
+	r.news.left = append(r.news.left, d)
+	r.news.mu.Unlock()
+	r.ring()
+}
+
+func (r *Room) ring() {
 	select {
 	case r.bell <- struct{}{}:
 	default:
@@ -149,13 +190,17 @@ func (r *Room) loop() {
 func (r *Room) turn(now time.Time) (next time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, s := range r.dirty {
-		s.dirty = false
+	dirty, left := r.news.take()
+	for _, d := range left {
+		if s := d.sender; r.senders[s.Destination] == s {
+			s.left(d, now)
+		}
+	}
+	for _, s := range dirty {
 		if r.senders[s.Destination] == s {
 			s.look(now)
 		}
 	}
-	r.dirty = r.dirty[:0]
 	for _, s := range r.senders {
 		if s.retry.IsZero() {
 			continue

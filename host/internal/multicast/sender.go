@@ -48,7 +48,8 @@ type Status struct {
 	Retries   uint64 // times that it was tried again
 }
 
-// sender sends one rendition to one destination. The room's lock guards it.
+// sender sends one rendition to one destination. The room's lock guards it, but for dirty,
+// which is the news'.
 type sender struct {
 	Destination
 	room   *Room
@@ -59,17 +60,14 @@ type sender struct {
 	since  time.Time
 	retry  time.Time // zero: when something changes
 	pause  time.Duration
+	told   string // the failure that was logged last; empty: none since it was well
 	before counts // of viewers before the present one
 }
 
 type counts struct{ bytes, datagrams, dropped, skipped, retries uint64 }
 
 // Changed has the loop look at the point.
-func (s *sender) Changed(*point.Point) {
-	s.room.mu.Lock()
-	defer s.room.mu.Unlock()
-	s.room.mark(s)
-}
+func (s *sender) Changed(*point.Point) { s.room.mark(s) }
 
 // look attaches the sender if it is not and its rendition is there.
 func (s *sender) look(now time.Time) {
@@ -83,16 +81,46 @@ func (s *sender) look(now time.Time) {
 		return
 	}
 	if err := s.attach(r); err != nil {
-		s.pause = min(max(2*s.pause, leastRetry), mostRetry)
-		s.retry = now.Add(s.pause)
-		if why := err.Error(); s.state != Failed || s.reason != why {
-			s.rest(Failed, why)
-			s.room.options.Log.Warn("multicast failed; it is tried again", "point", s.Point.Name(), "to", s.To, "error", err, "remedy", s.remedy())
-		}
+		s.fail(err.Error(), now)
 		return
 	}
-	s.state, s.reason, s.since, s.pause = Sending, "", now, 0
+	s.state, s.reason, s.since = Sending, "", now
 	s.room.options.Log.Info("multicast begins", "point", s.Point.Name(), "rendition", s.Rendition, "to", s.To)
+}
+
+// fail has the sender wait before it is tried again.
+func (s *sender) fail(why string, now time.Time) {
+	if s.state == Sending && now.Sub(s.since) >= mostRetry { // it was well
+		s.pause, s.told = 0, ""
+	}
+	s.pause = min(max(2*s.pause, leastRetry), mostRetry)
+	s.retry = now.Add(s.pause)
+	s.rest(Failed, why)
+	if s.told != why {
+		s.told = why
+		s.room.options.Log.Warn("multicast failed; it is tried again", "point", s.Point.Name(), "to", s.To, "error", why, "remedy", s.remedy())
+	}
+}
+
+// left is that the viewer has left the pool: another rendition may take the place of one
+// that ended, and another socket that of one whose interface is gone.
+func (s *sender) left(d departure, now time.Time) {
+	if s.viewer == nil {
+		return
+	}
+	u := s.before.add(d.stats, s.viewer)
+	s.viewer = nil
+	if d.why == deliver.WriteError && u.Reason != 0 {
+		s.fail(u.Reason.Error(), now)
+		return
+	}
+	words := noRendition
+	if d.why != deliver.SourceEnd {
+		words = strings.ReplaceAll(d.why.String(), "_", " ")
+	}
+	s.rest(Waiting, words)
+	s.room.options.Log.Info("multicast waits", "point", s.Point.Name(), "rendition", s.Rendition, "to", s.To, "why", d.why.String())
+	s.look(now)
 }
 
 func (s *sender) rest(state State, why string) {
@@ -104,8 +132,11 @@ func (s *sender) rest(state State, why string) {
 // remedy says what to do about a destination that failed.
 func (s *sender) remedy() string {
 	if s.Interface != "" {
-		if _, err := net.InterfaceByName(s.Interface); err != nil {
+		switch i, err := net.InterfaceByName(s.Interface); {
+		case err != nil:
 			return "there is no interface " + s.Interface + "; bring it up, or write interface: with one that `ip link` shows"
+		case i.Flags&net.FlagUp == 0:
+			return "interface " + s.Interface + " is down; bring it up with `ip link set " + s.Interface + " up`"
 		}
 	}
 	return "name the interface that leads there (interface: eth0), or give the system a route to " + s.To.Addr().String()
@@ -193,22 +224,7 @@ func (e *ending) Resumed() {
 	e.room.options.Log.Info("multicast goes on", "point", e.Point.Name(), "to", e.To)
 }
 
-// Detached has the loop look for a rendition in the place of the one that ended.
+// Detached has the loop hear of it.
 func (e *ending) Detached(st deliver.Stats, why deliver.Reason) {
-	s := (*sender)(e)
-	r := s.room
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if s.viewer == nil || r.senders[s.Destination] != s {
-		return
-	}
-	s.before.add(st, s.viewer)
-	s.viewer = nil
-	words := noRendition
-	if why != deliver.SourceEnd {
-		words = strings.ReplaceAll(why.String(), "_", " ")
-	}
-	s.rest(Waiting, words)
-	r.options.Log.Info("multicast waits", "point", s.Point.Name(), "rendition", s.Rendition, "to", s.To, "why", why.String())
-	r.mark(s)
+	e.room.departed(departure{(*sender)(e), st, why})
 }

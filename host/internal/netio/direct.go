@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -81,7 +82,7 @@ func (d *direct) end(x *Exchange, late *time.Timer) {
 	fault := recover()
 	if fault == nil {
 		x.finish()
-	} else if fault != http.ErrAbortHandler {
+	} else if err, is := fault.(error); !is || !errors.Is(err, http.ErrAbortHandler) {
 		d.front.l.options.Log.Error(fmt.Sprintf("http: panic serving %v: %v\n%s", x.Remote, fault, debug.Stack()))
 	}
 	d.stop()

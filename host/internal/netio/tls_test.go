@@ -197,7 +197,9 @@ func TestSilentTLSClientTimesOut(t *testing.T) {
 	p := dial(t, l)
 	p.say("\x16\x03\x01\x02\x00\x01")
 	p.ended()
+	eventually(t, "two timeouts", func() bool { return l.Stats().Sniffed[OutcomeTimeout] == 2 })
+	l = listen(t, &funcs{}, withTLS(t), func(o *Options) { o.SniffTimeout = time.Second }) // for a handshake on a machine that is busy
 	c := dialTLS(t, l)
 	_, _ = c.Read(make([]byte, 1))
-	eventually(t, "three timeouts", func() bool { return l.Stats().Sniffed[OutcomeTimeout] == 3 })
+	eventually(t, "a third", func() bool { return l.Stats().Sniffed[OutcomeTimeout] == 1 })
 }

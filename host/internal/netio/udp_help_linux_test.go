@@ -63,19 +63,19 @@ func loopbackUp(t testing.TB) {
 	}
 	for end := time.Now().Add(10 * time.Second); !routesGroups("w0"); { // the kernel does that a while after both ends are up
 		if runtime.Gosched(); time.Now().After(end) {
-			t.Fatal("w0 has no address of its own")
+			t.Fatal("w0 has no address of its own that groups can be sent to from")
 		}
 	}
 }
 
-// routesGroups tells whether the kernel has given an interface its IPv6 address, and with it the route of groups.
+// routesGroups tells whether the kernel has given an interface its IPv6 address, which it uses some time after it shows it, and the route of groups.
 func routesGroups(name string) bool {
-	link, err := netlink.LinkByName(name)
+	c, err := net.DialUDP("udp6", nil, &net.UDPAddr{IP: net.ParseIP("ff05::7:7"), Port: 9, Zone: name})
 	if err != nil {
 		return false
 	}
-	addrs, err := netlink.AddrList(link, netlink.FAMILY_V6)
-	return err == nil && len(addrs) > 0
+	c.Close()
+	return true
 }
 
 // taker is a UDPHandler and a FlowSink for each flow it is given.

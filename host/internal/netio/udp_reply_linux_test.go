@@ -183,16 +183,17 @@ func TestUDPReplySocketsAreBounded(t *testing.T) {
 	withoutRaw(t)
 	var r replies
 	t.Cleanup(r.close)
+	const first = 10_000 // below those that the system gives to others
 	c := call(t, on("127.0.0.1", 9))
 	for i := range maxReplySockets + 20 {
-		if err := r.send(idOf(c, on("127.0.0.9", uint16(40000+i))), []byte("x")); err != nil {
+		if err := r.send(idOf(c, on("127.0.0.9", uint16(first+i))), []byte("x")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if len(r.from) != maxReplySockets {
 		t.Errorf("%d sockets", len(r.from))
 	}
-	if _, there := r.from[on("127.0.0.9", 40000)]; there {
+	if _, there := r.from[on("127.0.0.9", first)]; there {
 		t.Error("the oldest stayed")
 	}
 }

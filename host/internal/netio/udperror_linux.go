@@ -42,7 +42,7 @@ func (s *udpSocket) readErrors(fd uintptr) {
 	}
 }
 
-// refusal tells whether an error is ICMP's, and more than the size of the way's packets.
+// refusal tells whether an error is ICMP's, and of a peer that wants no more.
 func refusal(b []byte) bool {
 	const originICMP, originICMP6, extendedBytes = 2, 3, 16 // linux/errqueue.h, struct sock_extended_err
 	for len(b) >= unix.SizeofCmsghdr {
@@ -54,7 +54,7 @@ func refusal(b []byte) bool {
 		data := b[min(unix.CmsgLen(0), length):length]
 		isError := c.Level == unix.IPPROTO_IP && c.Type == unix.IP_RECVERR || c.Level == unix.IPPROTO_IPV6 && c.Type == unix.IPV6_RECVERR
 		if isError && len(data) >= extendedBytes && (data[4] == originICMP || data[4] == originICMP6) {
-			return unix.Errno(binary.NativeEndian.Uint32(data)) != unix.EMSGSIZE
+			return Refuses(unix.Errno(binary.NativeEndian.Uint32(data)))
 		}
 		b = b[min(unix.CmsgSpace(length-unix.CmsgLen(0)), len(b)):]
 	}

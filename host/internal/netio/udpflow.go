@@ -92,7 +92,7 @@ func (f *Flow) Send(b []byte) error {
 }
 
 // Keep has the flow stay for as long as its session does, however long its peer is silent
-// and however many other flows come; Keep(false) ends that. A flow of JoinGroup is not
+// and however many other flows come, unless a half of MaxFlows are kept; Keep(false) ends that. A flow of JoinGroup is not
 // changed by it.
 func (f *Flow) Keep(on bool) {
 	if f.table != nil {

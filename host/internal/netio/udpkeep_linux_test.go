@@ -14,7 +14,7 @@ func TestUDPKept(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newTaker()
 			l := listenUDP(t, h, func(o *UDPOptions) {
-				o.IdleTimeout, o.MaxFlows, o.Workers = time.Second, 3, workers
+				o.IdleTimeout, o.MaxFlows, o.Workers = time.Second, 4, workers
 			})
 			open := func() (*caller, *taken) {
 				c := call(t, l.Addrs()[0])

@@ -65,13 +65,16 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 // try is one call, whatever comes of it: sending never waits. What ICMP has said of a
 // datagram before, to another peer perhaps, is not its outcome.
 func (s *sender) try(fd uintptr) bool {
-	for asked := false; ; {
+	for tries := 0; ; {
 		_, _, s.errno = unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&s.header)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 		switch {
 		case s.errno == unix.EINTR:
-		case !asked && reported(s.errno):
-			asked = true
+		case tries < maxReported && reported(s.errno):
+			tries++
 			s.sock.readErrors(fd)
+		case s.errno == unix.ECONNREFUSED || s.errno == unix.EPROTO: // the socket is not connected: of others
+			s.errno = unix.EAGAIN
+			return true
 		default:
 			return true
 		}

@@ -47,6 +47,7 @@ type flowTable struct {
 	young   flowList // by age, fewer than provenDatagrams
 	proven  flowList
 	kept    flowList // neither idle nor evicted
+	keeps   int      // how many these are
 	refused refusals
 	stopped bool
 }
@@ -142,13 +143,19 @@ func (t *flowTable) add(f *Flow, now int64) (in, evicted *Flow, drop UDPDrop) {
 	return f, evicted, 0
 }
 
+// maxKept is how many flows may be kept: a half, so that others always have room.
+func (t *flowTable) maxKept() int { return max(1, t.max/2) }
+
 // keep has a flow stay however long it is silent, or stay no more; its silence counts
 // from now on.
 func (t *flowTable) keep(f *Flow, on bool, now int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.flows[f.id] != f || f.age.kept == on {
+	if t.flows[f.id] != f || f.age.kept == on || on && t.keeps >= t.maxKept() {
 		return
+	}
+	if t.keeps--; on {
+		t.keeps += 2
 	}
 	t.listOf(f).remove(f)
 	f.age.kept, f.age.seen = on, max(now, f.age.seen)
@@ -161,6 +168,9 @@ func (t *flowTable) remove(f *Flow) {
 	}
 	delete(t.flows, f.id)
 	t.listOf(f).remove(f)
+	if f.age.kept {
+		t.keeps--
+	}
 	f.from.Load().flows.Add(-1)
 }
 

@@ -92,21 +92,31 @@ func (p *Point) SetOptions(o Options) {
 const idleGather = 5
 
 // Gather gives how long what a source sends may wait for more of it: as long as the
-// viewers' sends wait, at least for that time unless Latency is less, and while nobody
+// viewers' sends wait, so that they follow it (Gathered), at least for that time unless Latency is less, and while nobody
 // watches for longer, at most for that time.
 func (p *Point) Gather(least, most time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	d, watched := p.options.Latency, false
+	d, watched := time.Duration(0), false
 	for _, r := range p.set {
 		if interval, ok := r.Log.Interval(); ok {
-			d, watched = min(d, interval), true
+			d, watched = max(d, interval), true
 		}
 	}
 	if !watched {
-		return min(idleGather*d, most)
+		return min(idleGather*p.options.Latency, most)
 	}
 	return min(max(d, least), p.options.Latency, most)
+}
+
+// Gathered says for how long what the source sends waits now; 0: it does not. Who sends to
+// viewers then does not wait for as long again.
+func (p *Point) Gathered(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.set {
+		r.Log.SetGathered(d)
+	}
 }
 
 // Snapshot is a point at one moment. Its slices are the caller's.

@@ -24,6 +24,7 @@ type losses struct {
 // the plugin does not start again, which is told of too. Worker.
 func (w *worker) retry(taken []*Session, f *plugin.Fault) (told bool) {
 	suspects := slices.Clone(taken) // the scratch is used again
+	from := among(suspects, f)      // before any has ended
 	switch {
 	case len(suspects) == 1 && !w.pardons(suspects[0], f):
 		w.guilty(suspects[0], f)
@@ -43,7 +44,7 @@ func (w *worker) retry(taken []*Session, f *plugin.Fault) (told bool) {
 		told = w.bisect(suspects)
 	}
 	if !told {
-		w.unexplained(f, len(suspects), suspects[0].era)
+		w.unexplained(f, len(suspects), evidence{fault: f, era: suspects[0].era, among: from})
 	}
 	return true
 }
@@ -113,10 +114,10 @@ func (w *worker) discard(e *era, f *plugin.Fault) {
 }
 
 // unexplained tells of a frame's fault that none of its events brings alone. Worker.
-func (w *worker) unexplained(f *plugin.Fault, events int, era *era) {
-	w.r.report(&FaultReport{Fault: f}, era)
+func (w *worker) unexplained(f *plugin.Fault, events int, x evidence) {
+	w.r.report(&FaultReport{Fault: f}, x.era)
 	if !f.Lost {
-		w.r.suspect(evidence{fault: f, era: era})
+		w.r.suspect(x)
 	}
 	what := "plugin fault; no session alone repeats it"
 	if f.Lost {

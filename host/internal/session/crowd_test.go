@@ -47,19 +47,21 @@ func TestCrowdedOut(t *testing.T) {
 	if _, err := io.ReadFull(victim, got); err != nil || string(got) != "served" {
 		t.Fatalf("%q, %v", got, err)
 	}
-	first := r.dial(at, fmt.Sprintf(request, "gate"))
-	<-entered
-	under := r.room.nextID.Load()
-	_, _ = io.WriteString(hog, "more")
-	r.waitReady(runner, under, 1)
-	_, _ = io.WriteString(victim, "more!")
-	r.waitReady(runner, under, 2)
-	close(gate)
-	ask(t, first)
-	if _, err := io.ReadFull(victim, got); err != nil || string(got) != "served" {
-		t.Errorf("%q, %v", got, err)
-	}
-	if crowded.Load() == 0 {
-		t.Error("the two sessions did not share a frame")
+	for try := 1; crowded.Load() == 0; try++ { // the victim may be ready of what it was told before, and so the first
+		if try > 10 {
+			t.Fatal("the two sessions did not share a frame")
+		}
+		first := r.dial(at, fmt.Sprintf(request, "gate"))
+		<-entered
+		under := r.room.nextID.Load()
+		_, _ = io.WriteString(hog, "more")
+		r.waitReady(runner, under, 1)
+		_, _ = io.WriteString(victim, "more!")
+		r.waitReady(runner, under, 2)
+		gate <- true
+		ask(t, first)
+		if _, err := io.ReadFull(victim, got); err != nil || string(got) != "served" {
+			t.Fatalf("%q, %v", got, err)
+		}
 	}
 }

@@ -43,6 +43,9 @@ type flowing struct {
 	unsent uint64               // datagrams that the socket had no room for
 	last   atomic.Int64         // when a datagram came, ns since the room's beginning
 	view   atomic.Pointer[view] // of its peer
+
+	asked    atomic.Bool // SEND was
+	answered atomic.Bool // a datagram came since: the peer has the address that it came from
 }
 
 // queue is what waits in an inlet of datagrams; the inlet's lock guards it. The payloads
@@ -184,6 +187,9 @@ type sink struct {
 // Datagrams takes what came.
 func (k *sink) Datagrams(sizes []int, b []byte) {
 	k.of.last.Store(int64(k.room.now().Sub(k.room.started)))
+	if k.of.asked.Load() && !k.of.answered.Load() {
+		k.of.answered.Store(true)
+	}
 	k.in.arrive(sizes, b)
 }
 

@@ -225,6 +225,7 @@ func (b *batch) commitSend(raw abi.Raw) {
 		sc.datagram = append(sc.datagram, p...)
 	}
 	c := b.s.conn(w.Conn)
+	c.flow.asked.Store(true) // the answer may come before Send returns
 	if err := c.flow.Send(sc.datagram); err != nil {
 		c.flow.unsent++
 		b.s.r.log.Debug("datagram not sent", "session", b.s.id, "peer", b.s.name(), "bytes", len(sc.datagram), "error", err)

@@ -90,14 +90,12 @@ func (p *pieces) send(text string, written uint64) {
 // TestInputIsGathered: what comes in many pieces becomes few events, with no byte lost
 // and none kept.
 func TestInputIsGathered(t *testing.T) {
-	const n = 200
+	const n = 2000
 	p := newPieces(t, 50*time.Millisecond)
 	began, total := time.Now(), uint64(len("first"))
 	for range n {
 		p.send("a piece", 0)
 		total += uint64(len("a piece"))
-		wait := time.NewTimer(time.Millisecond)
-		<-wait.C
 	}
 	p.send("the end", total+uint64(len("the end")))
 	took := time.Since(began)
@@ -155,12 +153,29 @@ func (p *pieces) through(line []byte, more uint64, woken grown) {
 
 func chunkLine() []byte { return fmt.Appendf(nil, "%x\r\n%s\r\n", 1316, strings.Repeat("x", 1316)) }
 
-// TestIngestAllocations: an event with input allocates nothing but the log's memory.
+// TestIngestAllocations: an event with input allocates nothing but the log's memory, which
+// is a chunk for many events, gathered or not.
 func TestIngestAllocations(t *testing.T) {
-	p, line, woken := newPieces(t, 0), chunkLine(), make(grown, 1)
-	p.log.AddWaker(woken)
-	if got := testing.AllocsPerRun(2000, func() { p.through(line, 1316, woken) }); got != 0 {
-		t.Errorf("%v allocations an event; want none", got)
+	const n = 100
+	for name, latency := range map[string]time.Duration{"at once": 0, "gathered": time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			p, line, woken := newPieces(t, latency), chunkLine(), make(grown, 1)
+			p.log.AddWaker(woken)
+			batch := func() {
+				for range n {
+					p.through(line, 1316, woken)
+				}
+			}
+			batch() // chunks and buffers grow to their size
+			began := time.Now()
+			got := testing.AllocsPerRun(1, batch)
+			if got > n/10 {
+				t.Errorf("%v allocations in %d events; want none but for the log", got, n)
+			}
+			if took := time.Since(began); took < 2*n*latency {
+				t.Errorf("%d events took %v: nothing was gathered", 2*n, took)
+			}
+		})
 	}
 }
 

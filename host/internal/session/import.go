@@ -31,11 +31,11 @@ func (room *Room) Import(x Export, feed *point.Feed, home *netio.Listener, file 
 	}
 	_ = file.Close()
 	format := child.adopt(kindFormat, x.Child, x.Point)
-	kind := kindRaw
+	as := kindRaw
 	if x.Request != nil {
-		kind = kindExchange
+		as = kindExchange
 	}
-	source := parent.adopt(kind, x.Parent, x.Point)
+	source := parent.adopt(as, x.Parent, x.Point)
 	format.link().feed, format.link().parent, format.link().network = feed, source, source.network()
 	source.link().child = format
 	source.conns[0].net = c
@@ -48,7 +48,7 @@ func (room *Room) Import(x Export, feed *point.Feed, home *netio.Listener, file 
 	}
 	child.receive(format, x.Child)
 	parent.receive(source, x.Parent)
-	room.beginIntake(source, kind)
+	room.beginIntake(source, as)
 	room.log.Info("source moved here", "point", x.Point, "source", feed.Owner(), "unconsumed", len(x.Parent.Input.Bytes)+len(x.Child.Input.Bytes))
 	return nil
 }

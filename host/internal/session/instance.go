@@ -102,7 +102,7 @@ func (w *worker) use(e *era, inst plugin.Instance) {
 func (r *Runner) noteStart(fault *plugin.Fault, e *era) {
 	r.report(&FaultReport{Fault: fault}, e)
 	if !fault.Lost {
-		r.suspect(evidence{fault: fault, era: e, from: nobody()})
+		r.suspect(evidence{fault: fault, era: e, among: []culprit{nobody()}})
 	}
 }
 

@@ -214,6 +214,8 @@ func (b *batch) reserveAttach(raw abi.Raw) error {
 		return denyf(abi.ESTATE, "this session has no viewer's connection %d", a.Conn)
 	case s.conns[0].flow != nil && (s.conns[0].closed || !s.conns[0].flow.isShareable()):
 		return denyf(abi.ESTATE, "the flow's address is bound by another server and steered here: SEND reaches its peer, ATTACH does not")
+	case s.conns[0].flow != nil && !s.conns[0].flow.answered.Load():
+		return denyf(abi.EAGAIN, "the flow's peer has sent nothing since SEND: whether it has the address that it came from is not known")
 	case a.Mode > abi.StartTime || a.OnLag > abi.LagClose || a.OnChange > abi.AfterEvent || a.OnEnd > abi.AfterEvent:
 		return denyf(abi.EINVAL, "ATTACH with a mode or rule that this host does not know")
 	}

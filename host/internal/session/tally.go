@@ -14,7 +14,7 @@ const maxCulprits = 256
 type tally struct {
 	mu      sync.Mutex
 	seconds [judgedTime]second
-	from    map[culprit]int64 // when each has brought its last fault, in seconds
+	from    culprits
 }
 
 // answered counts events.
@@ -24,23 +24,18 @@ func (t *tally) answered(now time.Time, events int) {
 	t.mu.Unlock()
 }
 
-// fault counts an event that was guilty.
-func (t *tally) fault(now time.Time, from culprit) {
+// fault counts an event that was guilty, of one among those.
+func (t *tally) fault(now time.Time, among []culprit) {
 	at := now.Unix()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.now(at)
 	s.events++
 	s.faults++
-	if t.from == nil {
-		t.from = map[culprit]int64{}
+	if len(t.from.charges) == maxCulprits {
+		t.from.forget(at - judgedTime)
 	}
-	if len(t.from) == maxCulprits {
-		t.forget(at - judgedTime)
-	}
-	if _, is := t.from[from]; is || len(t.from) < maxCulprits {
-		t.from[from] = at
-	}
+	t.from.add(among, at)
 }
 
 func (t *tally) now(at int64) *second {
@@ -51,25 +46,17 @@ func (t *tally) now(at int64) *second {
 	return s
 }
 
-func (t *tally) forget(since int64) {
-	for from, at := range t.from {
-		if at <= since {
-			delete(t.from, from)
-		}
-	}
-}
-
 // minute gives what there was since a minute ago, and of how many sources the faults were.
 func (t *tally) minute(now time.Time) (events, faults uint64, sources int) {
 	since := now.Unix() - judgedTime
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.forget(since)
+	t.from.forget(since)
 	for _, s := range t.seconds {
 		if s.at > since {
 			events += s.events
 			faults += s.faults
 		}
 	}
-	return events, faults, len(t.from)
+	return events, faults, t.from.n
 }

@@ -37,17 +37,17 @@ type trial struct {
 	mu      sync.Mutex
 	ended   bool
 	weighed int
-	counted uint64           // faults that say something of the new generation
-	own     uint64           // of those, that it brings again and the one before does not
-	from    map[culprit]bool // of all that count
-	failed  string           // why it is rolled back
+	counted uint64   // faults that say something of the new generation
+	own     uint64   // of those, that it brings again and the one before does not
+	from    culprits // of all that count
+	failed  string   // why it is rolled back
 }
 
 // culprit is whom a fault is counted for: a party, or nobody outside, whose every fault
 // counts for itself.
 type culprit struct {
 	party  network
-	number uint64 // unique where there is no party; 0: of several together
+	number uint64 // unique where there is no party; 0: of all that cannot be told apart
 }
 
 // culpritOf gives whom a session's fault is counted for.
@@ -66,15 +66,15 @@ func nobody() culprit { return culprit{number: lastNobody.Add(1)} }
 // evidence is a fault that may be a generation's.
 type evidence struct {
 	fault  *plugin.Fault
-	from   culprit
-	era    *era // nil: of none that runs
+	among  []culprit // one of whom it was
+	era    *era      // nil: of none that runs
 	op     abi.Op
 	schema string // of the state in the frame; empty: there is none
 }
 
 // evidenceOf gives what the fault of a session's event says. Worker.
 func evidenceOf(s *Session, f *plugin.Fault) evidence {
-	return evidence{fault: f, from: culpritOf(s), era: s.era, op: s.cur.event.Op(), schema: s.held()}
+	return evidence{fault: f, among: []culprit{culpritOf(s)}, era: s.era, op: s.cur.event.Op(), schema: s.held()}
 }
 
 // tryOut begins the trial of the generation in force after another, which becomes the
@@ -82,7 +82,7 @@ func evidenceOf(s *Session, f *plugin.Fault) evidence {
 func (r *Runner) tryOut(before *build, config []byte) (then func()) {
 	var t *trial
 	if before != nil {
-		t = &trial{of: r.gen.Load(), before: before, config: config, from: map[culprit]bool{}}
+		t = &trial{of: r.gen.Load(), before: before, config: config}
 		t.events, t.faults, t.sources = before.tally.minute(r.room.now())
 		t.timer = time.AfterFunc(trialTime, func() { r.endTrial(t) })
 	}
@@ -121,7 +121,7 @@ func (r *Runner) suspect(x evidence) {
 	if of == nil || of.Number() != x.fault.Generation {
 		return // it was a candidate's
 	}
-	of.tally.fault(r.room.now(), x.from)
+	of.tally.fault(r.room.now(), x.among)
 	t := r.trial.Load()
 	if t == nil || t.of != of {
 		return
@@ -197,7 +197,8 @@ func (r *Runner) judge(t *trial, x *evidence, is weight) {
 	if is == shared {
 		return
 	}
-	events, _, _ := t.of.tally.minute(r.room.now())
+	now := r.room.now()
+	events, _, _ := t.of.tally.minute(now)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended || t.failed != "" {
@@ -207,15 +208,13 @@ func (r *Runner) judge(t *trial, x *evidence, is weight) {
 	if is == own {
 		t.own++
 	}
-	if len(t.from) < maxCulprits {
-		t.from[x.from] = true
-	}
+	t.from.add(x.among, now.Unix())
 	isWorse := t.own >= trialFaults && t.own*max(t.events, 1) > t.faults*max(events, 1)
-	if isWide := len(t.from) >= trialFaults && len(t.from) > t.sources; !isWorse && !isWide || !t.timer.Stop() {
+	if isWide := t.from.n >= trialFaults && t.from.n > t.sources; !isWorse && !isWide || !t.timer.Stop() {
 		return
 	}
 	t.failed = fmt.Sprintf("%d faults of %d sources in %d events of its first minute, %d of which the one before answers, the last: %v; that one had %d faults of %d sources in %d events",
-		t.counted, len(t.from), events, t.own, x.fault, t.faults, t.sources, t.events)
+		t.counted, t.from.n, events, t.own, x.fault, t.faults, t.sources, t.events)
 	r.room.readers.Go(func() {
 		if back := r.room.options.RollBack; back != nil {
 			back(r)

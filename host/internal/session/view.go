@@ -218,7 +218,7 @@ func (b *batch) reattach(prefix [][]byte) {
 	} else if out := append(join(prefix), header...); len(out) > 0 {
 		_ = h.Write(out) // an overflow detaches the viewer, which the session then hears
 	}
-	h.Switch(b.joined.Log, cursor)
+	h.Switch(b.joined.Log, cursor, b.joined.Datagram())
 	v.resume()
 	b.s.enqueue(attached(cursor))
 }

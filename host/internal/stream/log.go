@@ -85,6 +85,7 @@ type Log struct {
 	early   atomic.Uint64 // packets that left before their time
 	onEarly func(kept media.Time)
 	wakers  atomic.Pointer[[]Waker]
+	gathers atomic.Int64 // SetGathered
 }
 
 // New gives an empty log.
@@ -315,21 +316,26 @@ func (l *Log) RemoveWaker(w Waker) {
 	}
 }
 
-// Interval gives the shortest time after which a reader takes what is new again. ok is
+// SetGathered says that what is appended comes at once in so long a time, because it was
+// gathered before; 0: it was not.
+func (l *Log) SetGathered(d time.Duration) { l.gathers.Store(int64(d)) }
+
+// Gathered gives what SetGathered was told last.
+func (l *Log) Gathered() time.Duration { return time.Duration(l.gathers.Load()) }
+
+// Interval gives the longest time after which a reader takes what is new again. ok is
 // false when there is no reader that is Paced.
-func (l *Log) Interval() (least time.Duration, ok bool) {
+func (l *Log) Interval() (most time.Duration, ok bool) {
 	w := l.wakers.Load()
 	if w == nil {
 		return 0, false
 	}
 	for _, x := range *w {
 		if p, is := x.(Paced); is {
-			if d := p.Interval(); !ok || d < least {
-				least, ok = d, true
-			}
+			most, ok = max(most, p.Interval()), true
 		}
 	}
-	return least, ok
+	return most, ok
 }
 
 // Header gives the newest header, nil before the first.

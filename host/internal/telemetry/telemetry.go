@@ -61,19 +61,30 @@ var (
 // kind, or giving a function for a name twice, is a mistake of the program and panics.
 type Registry struct {
 	prometheus *prometheus.Registry
+	before     []func()
 }
 
 // NewRegistry makes a registry that already counts the Go runtime and the process.
 func NewRegistry() *Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return &Registry{r}
+	return &Registry{prometheus: r}
 }
 
 // Handler serves the metrics in Prometheus' text format.
 func (r *Registry) Handler() http.Handler {
-	return promhttp.HandlerFor(r.prometheus, promhttp.HandlerOpts{})
+	gather := promhttp.HandlerFor(r.prometheus, promhttp.HandlerOpts{})
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		for _, f := range r.before {
+			f()
+		}
+		gather.ServeHTTP(w, q)
+	})
 }
+
+// Before has f called at the beginning of each scrape, before all functions of metrics. It is for setting up, before Handler's first request; f must be
+// safe for concurrent use.
+func (r *Registry) Before(f func()) { r.before = append(r.before, f) }
 
 // Counter gives the counter of a Def without labels.
 func (r *Registry) Counter(d Def) Counter {
