@@ -3,6 +3,7 @@
 package load_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -178,7 +179,7 @@ func (x *chaos) requests() {
 
 func (x *chaos) kills() {
 	if pid := x.Plugin("http").PID; pid != 0 {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) { // the kill before may have been noticed since
 			x.t.Errorf("kill: %v", err)
 		}
 	}
