@@ -106,7 +106,7 @@ func (w *rewriter) sections(module []byte) ([]byte, error) {
 		if s.id == 0 {
 			s.id = id // absent: empty, for what the meter adds
 		}
-		body, err := w.section(s, s.end != 0)
+		body, err := w.section(s, s.end != 0, byID[secDataCount].end == 0)
 		if err != nil {
 			return nil, err
 		}
@@ -124,8 +124,8 @@ func (w *rewriter) sections(module []byte) ([]byte, error) {
 
 var sectionOrder = [...]byte{secType, secImport, secFunction, secTable, secMemory, secGlobal, secExport, secElement, secDataCount, secCode, secData}
 
-// section gives a section's new content, nil for none.
-func (w *rewriter) section(s section, present bool) ([]byte, error) {
+// section gives a section's new content, nil for none. Without a count of them, no code may refer to a data segment (WebAssembly 2.0, 5.5.16).
+func (w *rewriter) section(s section, present, uncounted bool) ([]byte, error) {
 	additions := w.additions(s.id)
 	if !present && len(additions) == 0 {
 		return nil, nil
@@ -136,7 +136,9 @@ func (w *rewriter) section(s section, present bool) ([]byte, error) {
 	if present && s.id != secDataCount {
 		n = r.count()
 	}
-	body = appendU32(body, uint32(n+len(additions)))
+	if s.id != secData {
+		body = appendU32(body, uint32(n+len(additions)))
+	}
 	switch s.id {
 	case secTable:
 		body = w.tables(r, body, n)
@@ -158,7 +160,7 @@ func (w *rewriter) section(s section, present bool) ([]byte, error) {
 	case secCode:
 		body = w.code(r, body, n)
 	case secData:
-		body = w.data(r, body, n)
+		body = w.data(r, n, uncounted)
 	default:
 		body = append(body, r.take(uint32(r.left()))...) // checked by lay, or by wazero and without indices
 	}

@@ -93,30 +93,6 @@ func (w *rewriter) elements(r *reader, out []byte, n int) []byte {
 	return out
 }
 
-// data copies the data segments (WebAssembly 2.0, 5.5.14).
-func (w *rewriter) data(r *reader, out []byte, n int) []byte {
-	for range n {
-		flag := r.u32()
-		out = appendU32(out, flag)
-		switch flag {
-		case 0:
-			out = w.expression(r, out)
-		case 1:
-		case 2:
-			out = appendU32(out, r.u32())
-			out = w.expression(r, out)
-		default:
-			r.foreign("data segment %d", flag)
-		}
-		size := r.u32()
-		out = append(appendU32(out, size), r.take(size)...)
-		if r.err != nil {
-			return nil
-		}
-	}
-	return out
-}
-
 // Parts of the name section that tell a stack's frames (WebAssembly 2.0, appendix "Name Section").
 const (
 	namesModule    = 0
