@@ -23,7 +23,7 @@ const module = "github.com/weir-media/weir"
 // layers names each room of the host, lowest first. A room is a folder of host/internal with all below it, or another folder of host. A package
 // imports rooms of lower layers and packages of its own room. A new room needs a place here.
 var layers = [][]string{
-	0: {"media", "telemetry", "sample", "nserr", "sins", "spelling"},
+	0: {"media", "telemetry", "sample", "nserr", "sins", "spelling", "thread"},
 	1: {"stream", "netio", "steer", "handover", "manifest", "config", "scaffold"},
 	2: {"plugin", "deliver"},
 	3: {"point"},

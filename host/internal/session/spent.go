@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
+
+	"github.com/weir-media/weir/host/internal/thread"
 )
 
 // measuredCalls is of how many calls one is measured by the thread's clock. Chosen: the
@@ -28,8 +30,8 @@ type stopwatch struct {
 	calls   uint
 	wall    time.Duration // of calls whose part is not known yet
 	began   time.Time
-	thread  time.Duration
-	isExact bool // this call is measured
+	clock   time.Duration // what the thread's clock said then
+	isExact bool          // this call is measured
 }
 
 // start begins a call of an instance that a carrier runs.
@@ -38,7 +40,7 @@ func (x *stopwatch) start(carrier string) {
 	x.calls++
 	if x.isExact {
 		runtime.LockOSThread() // the clock is the thread's
-		x.thread = threadTime()
+		x.clock = thread.Clock()
 	}
 	x.began = time.Now()
 }
@@ -52,7 +54,7 @@ func (x *stopwatch) stop(to *spent, in, out int) (took time.Duration) {
 	if x.wall += took; !x.isExact {
 		return took
 	}
-	ran := min(threadTime()-x.thread, took)
+	ran := min(thread.Clock()-x.clock, took)
 	runtime.UnlockOSThread()
 	if took > 0 {
 		to.cpu.Add(int64(float64(x.wall) * (float64(ran) / float64(took))))

@@ -3,13 +3,15 @@ package session
 import (
 	"testing"
 	"time"
+
+	"github.com/weir-media/weir/host/internal/thread"
 )
 
 // TestStopwatch: a call that computes counts as time of a processor, one that waits does
 // not, and one of a process of its own never does.
 func TestStopwatch(t *testing.T) {
 	compute := func() {
-		for began := threadTime(); threadTime()-began < 100*time.Microsecond; {
+		for began := thread.Clock(); thread.Clock()-began < 100*time.Microsecond; {
 			continue
 		}
 	}

@@ -2,7 +2,6 @@ package proc
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"log/slog"
 	"slices"
@@ -10,6 +9,8 @@ import (
 	"sync"
 	"time"
 	"unicode"
+
+	"github.com/weir-media/weir/host/internal/plugin"
 )
 
 // Bounds of what is kept of a program's output; chosen.
@@ -22,52 +23,28 @@ const (
 	floodedByte = 1 << 20 // a second, from which on the program has to wait: reading costs weir's time
 )
 
-// gate lets a plugin's lines into the host's log, at most perSecond in each second. All processes of a generation share one.
+// gate lets a plugin's lines into the host's log, and has a program that writes a flood of them wait. All processes of a generation share one.
 type gate struct {
-	log       *slog.Logger
-	perSecond int
-	now       func() time.Time
+	plugin.Gate
 
-	mu         sync.Mutex
-	second     int64
-	let        int
-	bytes      int
-	suppressed int
+	mu     sync.Mutex
+	second int64
+	bytes  int // in that second
 }
 
 // line prints one line, and says for how long nothing more is to be read.
 func (g *gate) line(level slog.Level, text string) (wait time.Duration) {
+	g.Line(level, text)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := g.now()
+	now := g.Now()
 	if second := now.Unix(); second != g.second {
-		g.report()
-		g.second, g.let, g.bytes = second, 0, 0
+		g.second, g.bytes = second, 0
 	}
-	if g.bytes += len(text) + 1; g.bytes > floodedByte {
-		wait = now.Truncate(time.Second).Add(time.Second).Sub(now)
+	if g.bytes += len(text) + 1; g.bytes <= floodedByte {
+		return 0
 	}
-	if g.let >= g.perSecond {
-		g.suppressed++
-		return wait
-	}
-	g.let++
-	g.log.Log(context.Background(), level, text)
-	return wait
-}
-
-// report tells how many lines were not printed. mu is held.
-func (g *gate) report() {
-	if g.suppressed > 0 {
-		g.log.Warn("plugin logs too much", "suppressed_lines", g.suppressed)
-		g.suppressed = 0
-	}
-}
-
-func (g *gate) close() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.report()
+	return now.Truncate(time.Second).Add(time.Second).Sub(now)
 }
 
 // tail keeps the last lines of a process for the Fault of its death, and the first ones of its end: a runtime that gives up says the cause first

@@ -5,13 +5,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weir-media/weir/host/internal/plugin"
 )
 
 // TestGate: so many lines a second are printed, the others counted, and a flood has to wait for the next second.
 func TestGate(t *testing.T) {
 	j := &strings.Builder{}
 	now := time.Unix(1000, 250_000_000)
-	g := gate{log: slog.New(slog.NewTextHandler(j, nil)), perSecond: 3, now: func() time.Time { return now }}
+	g := gate{Gate: plugin.Gate{Log: slog.New(slog.NewTextHandler(j, nil)), PerSecond: 3, Now: func() time.Time { return now }}}
 	for range 10 {
 		if wait := g.line(slog.LevelInfo, "a line"); wait != 0 {
 			t.Errorf("waits %v", wait)
@@ -33,7 +35,7 @@ func TestGate(t *testing.T) {
 // TestSpeaker: lines are whole however they arrive, have their level, and move no cursor.
 func TestSpeaker(t *testing.T) {
 	j := &strings.Builder{}
-	s := &speaker{gate: &gate{log: slog.New(slog.NewTextHandler(j, nil)), perSecond: 9, now: time.Now}, tail: &tail{}}
+	s := &speaker{gate: &gate{Gate: plugin.Gate{Log: slog.New(slog.NewTextHandler(j, nil)), PerSecond: 9, Now: time.Now}}, tail: &tail{}}
 	w := s.writer()
 	for _, part := range []string{"[WARN] be", "ware\x1b[2J\u009b2J\n\n[nothing] else\n", "\xff\n", strings.Repeat("l", 2*lineBytes) + "\n"} {
 		if n, err := w.Write([]byte(part)); n != len(part) || err != nil {

@@ -140,7 +140,7 @@ func prepare(o Options) (*generation, error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	g.gate = gate{log: log.With("plugin", g.name, "generation", g.number), perSecond: g.limits.LogLines, now: time.Now}
+	g.gate.Gate = plugin.Gate{Log: log.With("plugin", g.name, "generation", g.number), PerSecond: g.limits.LogLines, Now: time.Now}
 	return g, nil
 }
 
@@ -222,7 +222,7 @@ func (g *generation) end() {
 	g.cancel()
 	<-g.over
 	g.free()
-	g.gate.close()
+	g.gate.Close()
 }
 
 // free removes what is not a process.

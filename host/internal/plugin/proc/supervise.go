@@ -77,7 +77,7 @@ func (g *generation) supervise(p *process) {
 				p.traffic.until = time.Now().Add(oneByOne)
 				g.restarts.Add(1)
 				g.life.set(p, nil, time.Time{})
-				g.gate.log.Info("plugin process restarted", "pid", p.run.pid)
+				g.gate.Log.Info("plugin process restarted", "pid", p.run.pid)
 			}
 		}
 		if p != nil {
@@ -98,7 +98,7 @@ func (g *generation) supervise(p *process) {
 		if g.stop.Err() != nil {
 			return
 		}
-		g.gate.log.Warn("plugin process is gone", "error", err, "next_start", delay)
+		g.gate.Log.Warn("plugin process is gone", "error", err, "next_start", delay)
 		p = nil
 		if !g.pause(delay) {
 			return

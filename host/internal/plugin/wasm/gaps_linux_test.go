@@ -12,6 +12,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/thread"
 )
 
 // maxGap is what a guest may run on its thread between two questions, whatever it does: nobody else gets that thread meanwhile. The thread's own clock
@@ -33,14 +34,14 @@ func longestGap(t *testing.T, m *testModule, span time.Duration) (longest time.D
 	if err = provide(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	var began, last int64
+	var began, last time.Duration
 	note := func() {
-		longest = max(longest, time.Duration(threadClock()-last))
+		longest = max(longest, thread.Clock()-last)
 		questions++
 	}
 	refuel := api.GoModuleFunc(func(_ context.Context, _ api.Module, stack []uint64) {
 		note()
-		if last = threadClock(); time.Duration(last-began) > span {
+		if last = thread.Clock(); last-began > span {
 			panic(errOvertime)
 		}
 		stack[0] = slice
@@ -56,7 +57,7 @@ func longestGap(t *testing.T, m *testModule, span time.Duration) (longest time.D
 		t.Fatal(err)
 	}
 	runtime.GC()
-	began = threadClock()
+	began = thread.Clock()
 	last = began
 	_, err = instance.ExportedFunction(abi.CallExport).Call(g, 1)
 	note()

@@ -131,15 +131,15 @@ func TestLogOfAFaultIsPrintedOnce(t *testing.T) {
 func TestGateLetsSoManyLines(t *testing.T) {
 	var out lines
 	now := time.Unix(100, 0)
-	g := gate{log: out.logger(), perSecond: 3, now: func() time.Time { return now }}
+	g := plugin.Gate{Log: out.logger(), PerSecond: 3, Now: func() time.Time { return now }}
 	var j journal
 	for range 5 {
 		j.line(slog.LevelInfo, []byte("a line"))
 	}
-	g.write(&j)
+	g.Lines(j.each)
 	now = now.Add(time.Second)
 	j.line(slog.LevelInfo, []byte("later"))
-	g.write(&j)
+	g.Lines(j.each)
 	text := out.String()
 	if strings.Count(text, "a line") != 3 || strings.Count(text, "suppressed_lines=2") != 1 || !strings.Contains(text, "later") || !j.empty() {
 		t.Errorf("log:\n%s", text)
@@ -147,8 +147,8 @@ func TestGateLetsSoManyLines(t *testing.T) {
 	for range journalLines + 10 {
 		j.line(slog.LevelInfo, []byte("flood"))
 	}
-	g.write(&j)
-	g.close()
+	g.Lines(j.each)
+	g.Close()
 	if text := out.String(); !strings.Contains(text, fmt.Sprint("suppressed_lines=", journalLines+10-2)) {
 		t.Errorf("log:\n%s", text)
 	}

@@ -54,7 +54,7 @@ func (g *generation) New() (plugin.Instance, *plugin.Fault) {
 	during, err := i.boot()
 	i.guest.tank.end()
 	if err == nil {
-		g.gate.write(&i.guest.log)
+		g.gate.Lines(i.guest.log.each)
 		return i, nil
 	}
 	f := i.explain(err, during)
@@ -197,7 +197,7 @@ func (i *instance) Call(limit time.Duration, frame []byte) ([]byte, *plugin.Faul
 		return nil, f
 	}
 	if !g.log.empty() {
-		i.of.gate.write(&g.log)
+		i.of.gate.Lines(g.log.each)
 	}
 	verdicts, _ := i.memory.Read(i.out.ptr, uint32(n))
 	return verdicts, nil

@@ -2,11 +2,8 @@ package wasm
 
 import (
 	"bytes"
-	"context"
 	"log/slog"
 	"strings"
-	"sync"
-	"time"
 )
 
 // Bounds of what is kept of one call's log; chosen. A Go guest's panic says its cause first and then the stacks of all goroutines, some 60 lines.
@@ -104,47 +101,3 @@ func (j *journal) tail() string {
 }
 
 func (j *journal) empty() bool { return j.count == 0 && len(j.partial) == 0 }
-
-// gate lets a plugin's lines into the host's log, at most perSecond in each second. All instances of a generation share one.
-type gate struct {
-	log       *slog.Logger
-	perSecond int
-	now       func() time.Time
-
-	mu         sync.Mutex
-	second     int64
-	let        int
-	suppressed int
-}
-
-// write prints a call's lines and empties the journal.
-func (g *gate) write(j *journal) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.suppressed += j.each(func(level slog.Level, text string) {
-		if second := g.now().Unix(); second != g.second {
-			g.report()
-			g.second, g.let = second, 0
-		}
-		if g.let >= g.perSecond {
-			g.suppressed++
-			return
-		}
-		g.let++
-		g.log.Log(context.Background(), level, text)
-	})
-}
-
-// report tells how many lines were not printed. mu is held.
-func (g *gate) report() {
-	if g.suppressed > 0 {
-		g.log.Warn("plugin logs too much", "suppressed_lines", g.suppressed)
-		g.suppressed = 0
-	}
-}
-
-func (g *gate) close() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.report()
-}

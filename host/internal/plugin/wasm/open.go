@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -33,7 +32,7 @@ type generation struct {
 	hash     string
 	manifest *manifest.Manifest
 	limits   plugin.Limits
-	gate     gate
+	gate     plugin.Gate
 	runtime  wazero.Runtime
 	cache    wazero.CompilationCache // nil without a folder
 	compiled wazero.CompiledModule
@@ -82,7 +81,7 @@ func open(ctx context.Context, o Options) (*generation, error) {
 		log = slog.Default()
 	}
 	log = log.With("plugin", g.name, "generation", g.number)
-	g.gate = gate{log: log, perSecond: g.limits.LogLines, now: time.Now}
+	g.gate.Log, g.gate.PerSecond = log, g.limits.LogLines
 	metered, err := meter(o.Module)
 	if err != nil {
 		return nil, err
@@ -185,7 +184,7 @@ func (g *generation) free() {
 	if g.cache != nil {
 		_ = g.cache.Close(context.Background())
 	}
-	if g.gate.log != nil {
-		g.gate.close()
+	if g.gate.Log != nil {
+		g.gate.Close()
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/weir-media/weir/host/internal/thread"
 )
 
 // Chosen.
@@ -48,7 +50,7 @@ type tank struct {
 	ran   time.Duration
 	since time.Duration        // when its turn began; 0: the call has not asked yet
 	turn  time.Duration        // how long that is
-	spell threadSpell          // what the thread's clock said then, if it is held
+	spell time.Duration        // what the thread's clock said then, if it is held
 	held  bool                 // on its thread; not in the first turn
 	work  int                  // of the host's functions since the last question
 	stack reflect.Value        // the machine stack of the function that the host called; zero: unknown
@@ -100,19 +102,19 @@ func (t *tank) begin(now time.Duration) {
 		t.held = true
 		runtime.LockOSThread()
 	}
-	t.since, t.spell = now, beginSpell()
+	t.since, t.spell = now, thread.Clock()
 }
 
 // stand counts a turn and lets others have theirs. The thread is let go of for that: to leave a held one takes two switches of the system's, 35 µs.
 func (t *tank) stand(now time.Duration) {
 	if t.held {
-		t.ran += t.spell.ran(now - t.since)
+		t.ran += min(now-t.since, thread.Clock()-t.spell)
 	}
 	if t.ran >= t.limit {
 		panic(errOvertime)
 	}
 	t.end()
-	runtime.Gosched()
+	thread.Yield()
 	t.begin(t.clock())
 	t.turn = min(max((t.since-now)/takenBack, turn), maxTurn)
 }

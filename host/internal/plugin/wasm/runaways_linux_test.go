@@ -11,17 +11,18 @@ import (
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/plugin"
+	"github.com/weir-media/weir/host/internal/thread"
 )
 
 // gaps is what one thread's clock says of a guest. It stands in for the tank's own clock, which is looked at with each question.
 type gaps struct {
-	last    int64
+	last    time.Duration
 	between []time.Duration
 }
 
 // watch begins to look at an instance. The caller is held on its thread.
 func watch(k *tank) *gaps {
-	g := &gaps{last: threadClock()}
+	g := &gaps{last: thread.Clock()}
 	k.now = func() time.Duration {
 		g.note()
 		return sinceEpoch()
@@ -30,9 +31,9 @@ func watch(k *tank) *gaps {
 }
 
 func (g *gaps) note() {
-	now := threadClock()
-	g.between = append(g.between, time.Duration(now-g.last))
-	g.last = threadClock()
+	now := thread.Clock()
+	g.between = append(g.between, now-g.last)
+	g.last = thread.Clock()
 }
 
 // nasties are guests that do what takes longest for what it costs, for ever.
@@ -117,9 +118,9 @@ func TestRunawaysHaveTheirTimeAndNoMore(t *testing.T) {
 			longest, late := time.Hour, time.Hour
 			for range 5 { // other work takes the caches away
 				i := mustNew(t, g).(*instance)
-				seen, clock := watch(&i.guest.tank), threadClock()
+				seen, clock := watch(&i.guest.tank), thread.Clock()
 				sin(t, i, emptyFrame, plugin.Deadline)
-				took := time.Duration(threadClock() - clock)
+				took := thread.Clock() - clock
 				i.Close()
 				longest, late = min(longest, slices.Max(seen.between)), min(late, took-limit)
 				if took < limit*8/10 {

@@ -1,0 +1,2 @@
+// Package thread tells how long the calling thread has run.
+package thread

@@ -1,0 +1,77 @@
+package thread
+
+import (
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lateness has goroutines compute on all processors, in turns of 100 µs, and tells how late another is that waits for the network, in the median.
+func lateness(t testing.TB, yield func()) time.Duration {
+	t.Helper()
+	var stop atomic.Bool
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer stop.Store(true)
+	for range runtime.GOMAXPROCS(0) + 1 {
+		all.Go(func() {
+			for !stop.Load() {
+				for end := time.Now().Add(100 * time.Microsecond); time.Now().Before(end); {
+					continue
+				}
+				yield()
+			}
+		})
+	}
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alarm := os.NewFile(uintptr(fd), "timerfd")
+	defer alarm.Close()
+	var late []time.Duration
+	for range 51 {
+		const span = 3 * time.Millisecond
+		due := time.Now().Add(span)
+		if err := unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(int64(span))}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := alarm.Read(make([]byte, 8)); err != nil {
+			t.Fatal(err)
+		}
+		late = append(late, time.Since(due))
+	}
+	slices.Sort(late)
+	return late[len(late)/2]
+}
+
+// TestYield: who waits for the network waits for those who compute a fraction of the time that it would by runtime.Gosched alone.
+func TestYield(t *testing.T) {
+	var gosched, yield time.Duration
+	for range 3 { // whatever else the machine does
+		gosched, yield = lateness(t, runtime.Gosched), lateness(t, Yield)
+		t.Logf("late by %v with runtime.Gosched, %v with Yield", gosched, yield)
+		if yield < gosched/2 {
+			return
+		}
+	}
+	t.Errorf("late by %v with runtime.Gosched, %v with Yield", gosched, yield)
+}
+
+func BenchmarkYield(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		l, err := theLook()
+		if err != nil {
+			b.Fatal(err)
+		}
+		l.last.Store(-int64(time.Hour)) // each is a look
+		Yield()
+	}
+}
