@@ -16,6 +16,7 @@
 //	1  stream  netio  manifest  config   the log of packets; listeners, connections and datagrams; plugin.yaml; plugins.yaml
 //	   steer  handover                   addresses that another server holds; the line between two servers of a take-over
 //	0  media  telemetry  sample  nserr   values; counters and log lines; the film of the demo point; error numbers and what to do
+//	   dgram  thread  sins  spelling     calls for datagrams; a thread's clock and turns; what the testplugins do; words that are nearly right
 //
 // Beside the host stand abi, the contract in records, and sdk, what a plugin is written with. Both build without the host, and so does every plugin.
 // Where a room needs one above or beside it, it declares the few methods that it needs, and this package hands in what has them. Config has one reader,

@@ -23,7 +23,7 @@ const module = "github.com/weir-media/weir"
 // layers names each room of the host, lowest first. A room is a folder of host/internal with all below it, or another folder of host. A package
 // imports rooms of lower layers and packages of its own room. A new room needs a place here.
 var layers = [][]string{
-	0: {"media", "telemetry", "sample", "nserr", "sins", "spelling", "thread"},
+	0: {"media", "telemetry", "sample", "nserr", "sins", "spelling", "thread", "dgram"},
 	1: {"stream", "netio", "steer", "handover", "manifest", "config", "scaffold"},
 	2: {"plugin", "deliver"},
 	3: {"point"},
@@ -47,9 +47,10 @@ var nevers = []struct {
 var only = map[string][]string{
 	"media":    nil,
 	"stream":   {"media"},
-	"netio":    {"telemetry"},
+	"netio":    {"telemetry", "dgram"},
 	"handover": {"media", "telemetry"},
 	"sample":   nil,
+	"dgram":    nil,
 }
 
 // private names the rooms that only the rooms listed may import.

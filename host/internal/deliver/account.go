@@ -42,13 +42,28 @@ type LogTotals struct {
 	Unsent [reasons]uint64
 }
 
-// LogStats sums up what was delivered of l. It is zero for a log that never had a
-// viewer; the counts are kept as long as the log is in use anywhere.
-func (p *Pool) LogStats(l *stream.Log) LogTotals {
-	if a := p.ledger.find(l); a != nil {
-		return a.Totals()
+// Add adds what another log's delivery was to t.
+func (t *LogTotals) Add(o *LogTotals) {
+	t.Viewers += o.Viewers
+	t.Waiting += o.Waiting
+	t.Attached += o.Attached
+	t.Bytes += o.Bytes
+	t.Packets += o.Packets
+	t.Sends += o.Sends
+	t.DroppedPackets += o.DroppedPackets
+	t.Busy += o.Busy
+	for i := range t.Missed {
+		t.Missed[i].Packets += o.Missed[i].Packets
+		t.Missed[i].Bytes += o.Missed[i].Bytes
 	}
-	return LogTotals{}
+	t.LagSum += o.LagSum
+	for i := range t.Lag {
+		t.Lag[i] += o.Lag[i]
+	}
+	for i := range t.Left {
+		t.Left[i] += o.Left[i]
+		t.Unsent[i] += o.Unsent[i]
+	}
 }
 
 // tally is what one worker counts for one log; only the worker writes to it.

@@ -76,7 +76,7 @@ type Attach struct {
 	Hold     bool          // send Head and what is written, no packets before Resume
 	Latency  time.Duration // the longest that packets are gathered; 0: the pool's
 	// BurstRate is the most that a viewer which is behind is sent, in multiples of the
-	// stream's own rate; 0: as fast as its socket takes it.
+	// stream's own rate; 0: as fast as its socket takes it, and of AttachUDP burstRate.
 	BurstRate float64
 	Buffers   Buffers
 	Sink      Sink   // may be nil: input is discarded

@@ -146,11 +146,9 @@ type wait struct {
 
 // await counts a viewer in.
 func (p *latencies) await(d time.Duration) {
-	i := slices.IndexFunc(p.waits, func(x wait) bool { return x.latency == d })
-	if i < 0 {
-		p.waits = append(p.waits, wait{latency: d})
-		slices.SortFunc(p.waits, func(a, b wait) int { return cmp.Compare(a.latency, b.latency) })
-		i = slices.IndexFunc(p.waits, func(x wait) bool { return x.latency == d })
+	i, found := p.find(d)
+	if !found {
+		p.waits = slices.Insert(p.waits, i, wait{latency: d})
 	}
 	p.waits[i].viewers++
 	p.latency = p.waits[0].latency
@@ -158,11 +156,16 @@ func (p *latencies) await(d time.Duration) {
 
 // forget counts a viewer out, which is not the last.
 func (p *latencies) forget(d time.Duration) {
-	i := slices.IndexFunc(p.waits, func(x wait) bool { return x.latency == d })
+	i, _ := p.find(d)
 	if p.waits[i].viewers--; p.waits[i].viewers == 0 {
 		p.waits = slices.Delete(p.waits, i, i+1)
 	}
 	p.latency = p.waits[0].latency
+}
+
+// find gives where a latency is among the waits, or belongs.
+func (p *latencies) find(d time.Duration) (i int, found bool) {
+	return slices.BinarySearchFunc(p.waits, d, func(x wait, d time.Duration) int { return cmp.Compare(x.latency, d) })
 }
 
 // rulesKept is how many different rules of a feed are shared. Chosen: a feed's viewers

@@ -43,15 +43,8 @@ func (w *worker) first(v *Viewer, now time.Duration) (end outcome, bytes uint64,
 	}
 	n += copy(w.input[n:], packets)
 	sent, r := send(int(v.fd), w.input[:n])
-	switch r {
-	case full:
-		return blocked, 0, true
-	case hungUp:
-		v.state.leave = PeerClosed
-		return leaving, 0, true
-	case failed:
-		v.state.leave = WriteError
-		return leaving, 0, true
+	if end = v.after(r); end != goOn {
+		return end, 0, true
 	}
 	head := min(sent, len(owed))
 	v.wrote(head)

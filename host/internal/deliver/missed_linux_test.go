@@ -104,7 +104,7 @@ func TestAccountParts(t *testing.T) {
 			defer func() { wantBytes(t, peer, s.bytes(0, 2, 100)) }()
 		}
 	}
-	until(t, "all viewers", func() bool { return p.LogStats(s.log).Viewers == 4 })
+	until(t, "all viewers", func() bool { return p.Account(s.log).Totals().Viewers == 4 })
 	s.put(100, media.Key)
 	s.put(100, 0)
 	s.log.End()

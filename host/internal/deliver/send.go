@@ -48,11 +48,7 @@ func (w *worker) serve(v *Viewer, now time.Duration) {
 		v.feed.setAside(v)
 		w.setBlocked(v, true, now)
 	case onHold:
-		v.feed.setAside(v)
-		if v.state.asked && v.sink != nil {
-			v.sink.Held(Detached)
-		}
-		v.state.asked = false
+		w.rest(v)
 	}
 }
 
@@ -70,15 +66,8 @@ func (w *worker) pump(v *Viewer, now time.Duration) (end outcome, bytes, sends u
 			return end, bytes, sends
 		}
 		n, r := send(int(v.fd), b)
-		switch r {
-		case full:
-			return blocked, bytes, sends
-		case hungUp:
-			v.state.leave = PeerClosed
-			return leaving, bytes, sends
-		case failed:
-			v.state.leave = WriteError
-			return leaving, bytes, sends
+		if end = v.after(r); end != goOn {
+			return end, bytes, sends
 		}
 		bytes += uint64(n)
 		sends++
@@ -94,6 +83,30 @@ func (w *worker) pump(v *Viewer, now time.Duration) (end outcome, bytes, sends u
 		}
 	}
 	return shareOut, bytes, sends
+}
+
+// after tells what the result of a send means for a viewer: goOn, blocked or leaving.
+func (v *Viewer) after(r result) outcome {
+	switch r {
+	case full:
+		return blocked
+	case hungUp:
+		v.state.leave = PeerClosed
+		return leaving
+	case failed:
+		v.state.leave = WriteError
+		return leaving
+	}
+	return goOn
+}
+
+// rest sets a viewer aside that is sent nothing until it is asked to go on.
+func (w *worker) rest(v *Viewer) {
+	v.feed.setAside(v)
+	if v.state.asked && v.sink != nil {
+		v.sink.Held(Detached)
+	}
+	v.state.asked = false
 }
 
 // next gives the bytes to be sent next, and whether they are packets. With an

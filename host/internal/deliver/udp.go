@@ -6,6 +6,8 @@ import (
 	"hash/maphash"
 	"net/netip"
 	"time"
+
+	"github.com/weir-media/weir/host/internal/dgram"
 )
 
 const (
@@ -85,7 +87,7 @@ func (p *Pool) AttachUDP(a AttachUDP) (*Viewer, error) {
 type datagrams struct {
 	socket  *udpSocket
 	to      netip.AddrPort
-	name    udpName
+	name    dgram.Name
 	segment int
 	first   []message
 	lasting bool
@@ -124,6 +126,6 @@ func newDatagrams(a *AttachUDP, s *udpSocket, burst float64) *datagrams {
 	for _, b := range a.First {
 		d.first = append(d.first, message{b: b})
 	}
-	d.name.set(a.To)
+	d.name.PutAddrPort(a.To)
 	return d
 }

@@ -9,9 +9,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/weir-media/weir/host/internal/media"
 	"github.com/weir-media/weir/host/internal/stream"
@@ -274,22 +271,4 @@ func TestUDPOrders(t *testing.T) {
 	}
 	k.wantLeft(t, Closed)
 	until(t, "the socket is closed", func() bool { return len(p.workers[0].udp.table.all()) == 0 })
-}
-
-func FuzzICMPError(f *testing.F) {
-	b := make([]byte, 48)
-	c := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
-	c.Level, c.Type = unix.IPPROTO_IP, unix.IP_RECVERR
-	c.SetLen(48)
-	b[16], b[20] = byte(unix.ECONNREFUSED), 2
-	f.Add(b)
-	f.Add(b[:17])
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) >= unix.SizeofCmsghdr && uintptr(unsafe.Pointer(&b[0]))%8 != 0 {
-			b = append(make([]byte, 0, len(b)+8), b...)
-		}
-		if errno, ok := icmpError(b); !ok && errno != 0 {
-			t.Errorf("an error %v of nothing", errno)
-		}
-	})
 }

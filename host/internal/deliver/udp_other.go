@@ -9,10 +9,6 @@ import (
 
 const udpSlots = uint32(1) << 31
 
-type udpName struct{}
-
-func (*udpName) set(netip.AddrPort) {}
-
 // udpSocket lets the package build elsewhere; none can be opened.
 type udpSocket struct {
 	viewers            []*Viewer

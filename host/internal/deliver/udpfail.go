@@ -4,7 +4,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/weir-media/weir/host/internal/netio"
+	"github.com/weir-media/weir/host/internal/dgram"
 	"github.com/weir-media/weir/host/internal/stream"
 )
 
@@ -89,7 +89,7 @@ func (w *worker) endOf(v *Viewer, why syscall.Errno, now time.Duration) Reason {
 		return WriteError
 	case d.lasting:
 		return None
-	case netio.Refuses(why):
+	case dgram.Refuses(why):
 		return PeerClosed
 	case now-d.failing.first >= w.options.Stall:
 		return Stalled

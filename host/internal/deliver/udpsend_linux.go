@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weir-media/weir/host/internal/dgram"
 )
 
 func (s *udpSocket) isFull() bool { return s.n == batchMessages }
@@ -20,8 +22,8 @@ func (s *udpSocket) add(v *Viewer, b []byte, size int) {
 	s.vectors[i].Base = unsafe.SliceData(b)
 	s.vectors[i].SetLen(len(b))
 	h := &s.headers[i].Hdr
-	h.Name = (*byte)(unsafe.Pointer(&d.name.raw))
-	h.Namelen = d.name.length
+	h.Name = d.name.Pointer()
+	h.Namelen = d.name.Len()
 	h.Iov = &s.vectors[i]
 	h.SetIovlen(1)
 	n := 0
@@ -29,7 +31,7 @@ func (s *udpSocket) add(v *Viewer, b []byte, size int) {
 		n = putSegment(s.controls[i][:], uint16(size))
 	}
 	if s.key.From.IsValid() {
-		n += putFrom(s.controls[i][n:], s.key.From)
+		n += putSource(s.controls[i][n:], s.key.From)
 	}
 	h.Control = nil
 	if n > 0 {
@@ -47,20 +49,10 @@ func putSegment(b []byte, size uint16) int {
 	return unix.CmsgSpace(2)
 }
 
-// putFrom writes the option that names the source address (ip(7), ipv6(7)).
-func putFrom(b []byte, from netip.Addr) int {
-	c := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
-	data := unsafe.Pointer(&b[unix.CmsgLen(0)])
-	if from.Is6() {
-		c.Level, c.Type = unix.IPPROTO_IPV6, unix.IPV6_PKTINFO
-		c.SetLen(unix.CmsgLen(unix.SizeofInet6Pktinfo))
-		*(*unix.Inet6Pktinfo)(data) = unix.Inet6Pktinfo{Addr: from.As16()}
-		return unix.CmsgSpace(unix.SizeofInet6Pktinfo)
-	}
-	c.Level, c.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
-	c.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
-	*(*unix.Inet4Pktinfo)(data) = unix.Inet4Pktinfo{Spec_dst: from.As4()}
-	return unix.CmsgSpace(unix.SizeofInet4Pktinfo)
+// putSource writes the option that names the source address.
+func putSource(b []byte, from netip.Addr) int {
+	sixteen := from.As16()
+	return dgram.PutSource(b, from.Is6(), &sixteen, 0)
 }
 
 // maxReported is how often a send is tried again that failed for what may be said of an
@@ -80,10 +72,10 @@ func (u *udpWorker) send(s *udpSocket, now time.Duration) bool {
 		}
 		switch {
 		case errno == unix.EINTR:
-		case tries < maxReported && isICMP(errno):
+		case tries < maxReported && dgram.MaybeICMP(errno):
 			tries++
 			u.readErrors(s)
-		case errno == unix.EAGAIN || isOnlyICMP(errno):
+		case errno == unix.EAGAIN || dgram.OnlyICMP(errno):
 			u.totals.full.Add(1)
 			s.keep(first)
 			s.full = true
@@ -176,12 +168,12 @@ func (u *udpWorker) sendPlain(s *udpSocket, o *owner, b []byte) {
 	var control [cmsgBytes]byte
 	one := unix.Mmsghdr{}
 	vector := unix.Iovec{}
-	one.Hdr.Name, one.Hdr.Namelen = (*byte)(unsafe.Pointer(&v.udp.name.raw)), v.udp.name.length
+	one.Hdr.Name, one.Hdr.Namelen = v.udp.name.Pointer(), v.udp.name.Len()
 	one.Hdr.Iov = &vector
 	one.Hdr.SetIovlen(1)
 	if s.key.From.IsValid() {
 		one.Hdr.Control = &control[0]
-		one.Hdr.SetControllen(putFrom(control[:], s.key.From))
+		one.Hdr.SetControllen(putSource(control[:], s.key.From))
 	}
 	for tries := 0; len(b) > 0; {
 		n := min(size, len(b))
@@ -192,7 +184,7 @@ func (u *udpWorker) sendPlain(s *udpSocket, o *owner, b []byte) {
 		switch {
 		case errno == unix.EINTR:
 			continue
-		case tries < maxReported && isICMP(errno):
+		case tries < maxReported && dgram.MaybeICMP(errno):
 			tries++
 			u.readErrors(s)
 			continue
@@ -202,7 +194,7 @@ func (u *udpWorker) sendPlain(s *udpSocket, o *owner, b []byte) {
 			u.totals.messages.Add(1)
 		case errno == unix.EMSGSIZE:
 			u.drop(v, DropTooBig, 1)
-		case errno == unix.EAGAIN || errno == unix.ENOBUFS || errno == unix.ENOMEM || isOnlyICMP(errno):
+		case errno == unix.EAGAIN || errno == unix.ENOBUFS || errno == unix.ENOMEM || dgram.OnlyICMP(errno):
 			u.drop(v, DropNoBuffer, 1)
 		default:
 			u.drop(v, DropUnreachable, (len(b)+size-1)/size)

@@ -50,11 +50,7 @@ func (w *worker) serveUDP(v *Viewer, now time.Duration) {
 		v.feed.enter(v)
 		w.udp.later(v, now+fullPause)
 	case onHold:
-		v.feed.setAside(v)
-		if v.state.asked && v.sink != nil {
-			v.sink.Held(Detached)
-		}
-		v.state.asked = false
+		w.rest(v)
 	}
 }
 

@@ -127,7 +127,7 @@ func TestUDPCountsWhatWasTaken(t *testing.T) {
 	if st := p.UDPStats(); st.Datagrams != 0 || st.Messages != 0 || st.Dropped[DropUnreachable] != 3 {
 		t.Errorf("%+v", st)
 	}
-	if st := p.LogStats(s.log); st.Bytes != 0 || st.Sends != 0 {
+	if st := p.Account(s.log).Totals(); st.Bytes != 0 || st.Sends != 0 {
 		t.Errorf("%+v", st)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weir-media/weir/host/internal/dgram"
 )
 
 // JoinGroup opens a socket for a group. Other programs on this computer may
@@ -139,11 +141,11 @@ func groupRequest(index int, addrs ...netip.Addr) []byte {
 	b := make([]byte, unsafe.Sizeof(uintptr(0)), unsafe.Sizeof(uintptr(0))+uintptr(len(addrs)*storage))
 	binary.NativeEndian.PutUint32(b, uint32(index))
 	for _, a := range addrs {
-		var name unix.RawSockaddrInet6
+		var name dgram.Name
 		sixteen := a.As16()
-		n := putName(&name, !a.Is4(), &sixteen, 0, 0)
+		name.Put(!a.Is4(), &sixteen, 0, 0)
 		field := make([]byte, storage)
-		copy(field, (*[unix.SizeofSockaddrInet6]byte)(unsafe.Pointer(&name))[:n])
+		copy(field, name.Bytes()[:name.Len()])
 		b = append(b, field...)
 	}
 	return b

@@ -64,9 +64,3 @@ func TestUDPKept(t *testing.T) {
 		})
 	}
 }
-
-func FuzzRefusal(f *testing.F) {
-	f.Add(make([]byte, 48))
-	f.Add([]byte{48, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, unix.IP_RECVERR, 0, 0, 0, 111, 0, 0, 0, 2, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0})
-	f.Fuzz(func(_ *testing.T, b []byte) { refusal(append(make([]byte, 0, len(b)+16), b...)) })
-}

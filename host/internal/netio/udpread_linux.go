@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weir-media/weir/host/internal/dgram"
 )
 
 // A reader takes up to batchDatagrams with one call, each into its own part of
@@ -48,7 +50,7 @@ type messages struct {
 
 	headers  [batchDatagrams]unix.Mmsghdr
 	vectors  [batchDatagrams]unix.Iovec
-	names    [batchDatagrams]unix.RawSockaddrInet6
+	names    [batchDatagrams]dgram.Name
 	controls [batchDatagrams][controlBytes]byte
 }
 
@@ -73,7 +75,7 @@ func newUDPReader(s *udpSocket, sink arrivals, key FlowKey) *udpReader {
 		m.vectors[i].SetLen(datagramBytes)
 		h.Iov = &m.vectors[i]
 		h.SetIovlen(1)
-		h.Name = (*byte)(unsafe.Pointer(&m.names[i]))
+		h.Name = m.names[i].Pointer()
 		h.Control = &m.controls[i][0]
 	}
 	s.reader = r
@@ -146,7 +148,7 @@ func (r *udpReader) receive(fd uintptr) bool {
 	m := &r.in
 	for i := range m.headers {
 		h := &m.headers[i].Hdr
-		h.Namelen = unix.SizeofSockaddrInet6
+		h.Namelen = dgram.NameBytes
 		h.SetControllen(controlBytes)
 	}
 	m.got, m.errno = 0, 0
@@ -163,7 +165,7 @@ func (r *udpReader) receive(fd uintptr) bool {
 		case unix.EAGAIN:
 			return false
 		default:
-			if reported(errno) && tries < maxReported { // about one peer of many
+			if dgram.MaybeICMP(errno) && tries < maxReported { // about one peer of many
 				r.socket.readErrors(fd)
 				continue
 			}
@@ -178,7 +180,7 @@ func (r *udpReader) parse(i int) {
 	m := &r.in
 	a, h := &m.batch[i], &m.headers[i]
 	*a = arrival{b: m.buffers[i*datagramBytes:][:h.Len]}
-	a.id.remote, a.id.remotePort, a.id.scope = getName(&m.names[i])
+	a.id.remote, a.id.remotePort, a.id.scope = m.names[i].Get()
 	r.options(a, m.controls[i][:h.Hdr.Controllen])
 	if end := r.key.Offset + r.key.Length; r.key.Length > 0 && end <= len(a.b) {
 		for _, c := range a.b[r.key.Offset:end] {
@@ -199,9 +201,9 @@ func (r *udpReader) options(a *arrival, b []byte) {
 		switch {
 		case c.Level == unix.IPPROTO_IP && c.Type == unix.IP_RECVORIGDSTADDR && len(data) >= unix.SizeofSockaddrInet4,
 			c.Level == unix.IPPROTO_IPV6 && c.Type == unix.IPV6_RECVORIGDSTADDR && len(data) >= unix.SizeofSockaddrInet6:
-			var name unix.RawSockaddrInet6
-			copy((*[unix.SizeofSockaddrInet6]byte)(unsafe.Pointer(&name))[:], data)
-			a.id.local, a.id.localPort, _ = getName(&name)
+			var name dgram.Name
+			copy(name.Bytes(), data)
+			a.id.local, a.id.localPort, _ = name.Get()
 		case c.Level == unix.IPPROTO_UDP && c.Type == unix.UDP_GRO && len(data) >= 4:
 			a.segment = int(*(*int32)(unsafe.Pointer(&data[0])))
 		case c.Level == unix.SOL_SOCKET && c.Type == unix.SO_RXQ_OVFL && len(data) >= 4:

@@ -40,14 +40,3 @@ func (f *Flow) Share() (s SharedUDP, from netip.Addr, ok bool) {
 	}
 	return SharedUDP{home}, from, true
 }
-
-// reported tells whether an error of a call is what ICMP has said of a datagram that was
-// sent before, perhaps to another peer: the socket itself is well, and the next call
-// tells (ip(7), IP_RECVERR, which whoever shares the socket may have set).
-func reported(errno unix.Errno) bool {
-	switch errno {
-	case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EPROTO, unix.EACCES, unix.ENOPROTOOPT, unix.EOPNOTSUPP, unix.EMSGSIZE:
-		return true
-	}
-	return false
-}
