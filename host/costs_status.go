@@ -16,8 +16,8 @@ type account struct {
 	byPoint, byPlugin map[string][]series
 }
 
-func (s *Server) account() account {
-	a := account{now: s.costs.look()}
+func (s *Server) account() *account {
+	a := &account{now: s.costs.look()}
 	var ok bool
 	if a.then, ok = s.costs.history.oldest(); !ok {
 		a.then = look{at: s.vitals.started}

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,7 +23,7 @@ const costsYAML = `
 listeners: {web: {address: "127.0.0.1:0"}}
 points:
   live: {source: push, grace: 10ms}
-  fast: {source: push, grace: 10ms, max_lag: 1s}
+  fast: {source: push, grace: 10ms, buffer: 30s, max_lag: 10500ms}
 plugins:
   push: {module: "builtin:push", listeners: [web], grant: {publish: ["*"]}}
   asf: {module: "builtin:asf"}
@@ -106,17 +108,22 @@ func judgeStatus(t *testing.T, s *hosttest.Server, want map[string]uint64) {
 func TestDroppedBytesHaveReasons(t *testing.T) {
 	s := hosttest.Start(t, costsYAML)
 	e := encode(t, s, "fast")
-	slow, gone := dial(t, s, byWMSP, "fast"), dial(t, s, byWMSP, "fast")
+	slow, gone := dialNarrow(t, s, byWMSP, "fast"), dialNarrow(t, s, byWMSP, "fast")
 	s.WaitViewers("fast", 2)
-	for _, c := range []net.Conn{slow, gone} {
-		if err := c.(*net.TCPConn).SetReadBuffer(16 << 10); err != nil { // the film fits what the system would give
-			t.Fatal(err)
-		}
-	}
-	e.film(t) // far more than max_lag
+	half := packets(e.rest, len(e.packet)) / 2
+	e.film(t, 0, half) // 10 s of media: more than the sockets take, less than max_lag
 	s.Wait("viewers whose sockets are full", func() bool { return s.Point("fast").Delivery.Waiting == 2 })
 	gone.Close()
 	s.WaitViewers("fast", 1)
+	e.film(t, half, 2*half)
+	s.Wait("more media than max_lag allows", func() bool {
+		for _, r := range s.Point("fast").Renditions {
+			if r.Name == "mmsh" && r.NewestSeconds > 19 {
+				return true
+			}
+		}
+		return false
+	})
 	c := count(slow)
 	name := func(metric, reason string) string {
 		return fmt.Sprintf(`weir_point_%s{plugin="wmsp",point="fast",reason=%q,rendition="mmsh"}`, metric, reason)
@@ -220,13 +227,21 @@ func (e *encoder) send(t *testing.T, packets int, every time.Duration) {
 	}
 }
 
-// film pushes the whole sample at once.
-func (e *encoder) film(t *testing.T) {
+// film pushes packets of the sample at once, from one on and before another.
+func (e *encoder) film(t *testing.T, from, to int) {
 	t.Helper()
-	e.put(t, e.header)
-	for at := 0; at+len(e.packet) <= len(e.rest) && isPacket(e.rest[at:]); at += len(e.packet) {
-		e.put(t, e.rest[at:at+len(e.packet)])
+	for i := from; i < to; i++ {
+		e.put(t, e.rest[i*len(e.packet):(i+1)*len(e.packet)])
 	}
+}
+
+// packets counts the data packets at the beginning, of so many bytes each.
+func packets(b []byte, size int) (n int) {
+	for len(b) >= size && isPacket(b) {
+		b = b[size:]
+		n++
+	}
+	return n
 }
 
 func (e *encoder) end(t *testing.T) {
@@ -238,7 +253,21 @@ func (e *encoder) end(t *testing.T) {
 
 func dial(t *testing.T, s *hosttest.Server, request, point string) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", s.Addr("web"))
+	return dialBy(t, &net.Dialer{}, s, request, point)
+}
+
+// dialNarrow is dial with a socket that takes little: the film would fit what the system gives.
+func dialNarrow(t *testing.T, s *hosttest.Server, request, point string) net.Conn {
+	t.Helper()
+	narrow := func(_, _ string, c syscall.RawConn) (err error) { // before it connects, which says how much it takes
+		return errors.Join(c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 16<<10) }), err)
+	}
+	return dialBy(t, &net.Dialer{Control: narrow}, s, request, point)
+}
+
+func dialBy(t *testing.T, d *net.Dialer, s *hosttest.Server, request, point string) net.Conn {
+	t.Helper()
+	conn, err := d.Dial("tcp", s.Addr("web"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -146,9 +146,29 @@ func (p *pointStep) name() string {
 	return p.now.Name
 }
 
-// servesAlike compares what a viewer keeps from when it joined.
-func servesAlike(a, b config.Point) bool {
-	return a.OnLag == b.OnLag && a.MaxLag == b.MaxLag && a.Latency == b.Latency && a.BurstRate == b.BurstRate
+// servedNote says what differs of what a viewer keeps from when it joined. Values are those in
+// force, also where the file does not name them.
+func (p *pointStep) servedNote() string {
+	old, now := p.old, p.now
+	var differ []string
+	for _, x := range []struct {
+		key      string
+		old, now any
+	}{
+		{"on_lag", old.OnLag, now.OnLag}, {"max_lag", old.MaxLag, now.MaxLag}, {"latency", old.Latency, now.Latency}, {"burst_rate", old.BurstRate, now.BurstRate},
+	} {
+		if x.old != x.now {
+			differ = append(differ, fmt.Sprintf("%s %v -> %v", x.key, x.old, x.now))
+		}
+	}
+	if len(differ) == 0 {
+		return ""
+	}
+	note := "for viewers who join from now on: " + strings.Join(differ, ", ")
+	if p.keepsDestinations() && (old.MaxLag != now.MaxLag || old.Latency != now.Latency || old.BurstRate != now.BurstRate) {
+		note += "; destinations that are sent to now have the old values until their rendition begins anew"
+	}
+	return note
 }
 
 func (p *pointStep) note() string {
@@ -156,14 +176,12 @@ func (p *pointStep) note() string {
 	if p.restarts {
 		notes = append(notes, "its source ends, viewers wait for the new one within grace")
 	}
-	if p.action == admin.Changed && !servesAlike(p.old, p.now) {
-		notes = append(notes, "on_lag, max_lag, latency and burst_rate are for viewers who join from now on")
+	if p.action == admin.Changed {
+		notes = append(notes, p.servedNote())
 	}
-	if note := p.sentNote(); note != "" {
-		notes = append(notes, note)
-	}
+	notes = append(notes, p.sentNote())
 	if p.action == admin.Changed && p.now.Viewers != 0 && p.now.Viewers != p.old.Viewers {
 		notes = append(notes, "nobody is sent away who is there")
 	}
-	return strings.Join(notes, "; ")
+	return strings.Join(slices.DeleteFunc(notes, func(n string) bool { return n == "" }), "; ")
 }

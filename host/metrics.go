@@ -63,6 +63,7 @@ func (s *Server) metrics() session.Metrics {
 			add(float64(p.Snapshot().Viewers), p.Name())
 		}
 	})
+	r.GaugesFunc(telemetry.MulticastDestinations, s.countDestinations)
 	r.GaugesFunc(telemetry.Sessions, s.countSessions)
 	r.GaugesFunc(telemetry.PluginState, s.countStates)
 	s.blameMetrics()
@@ -82,7 +83,7 @@ func (s *Server) metrics() session.Metrics {
 // blameMetrics registers what plugins' faults have come to.
 func (s *Server) blameMetrics() {
 	each := func(f func(admin.Plugin)) {
-		for _, p := range s.pluginList() {
+		for _, p := range s.pluginList(s.account()) {
 			f(p)
 		}
 	}
@@ -104,7 +105,7 @@ func (s *Server) blameMetrics() {
 
 // countStates tells of each plugin which of its states it is in.
 func (s *Server) countStates(add telemetry.Add) {
-	for _, p := range s.pluginList() {
+	for _, p := range s.pluginList(s.account()) {
 		for _, state := range admin.PluginStates() {
 			add(map[bool]float64{true: 1}[p.State == state], p.Name, state)
 		}

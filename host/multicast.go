@@ -10,6 +10,7 @@ import (
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/multicast"
 	"github.com/weir-media/weir/host/internal/point"
+	"github.com/weir-media/weir/host/internal/telemetry"
 )
 
 // sendTo has the points of a configuration sent to their destinations, and nobody else.
@@ -64,27 +65,42 @@ func (x *crossing) destinations(p config.Point) {
 // sentNote says what a change does to a point's destinations.
 func (p *pointStep) sentNote() string {
 	var notes []string
-	count := func(some, others []config.Destination, word string) {
-		n := 0
+	count := func(some, others []config.Destination, one, more string) (kept int) {
 		for _, d := range some {
-			if !slices.Contains(others, d) {
-				n++
+			if slices.Contains(others, d) {
+				kept++
 			}
 		}
-		switch {
+		switch n := len(some) - kept; {
 		case n == 1:
-			notes = append(notes, "1 destination "+word)
+			notes = append(notes, "1 destination "+one)
 		case n > 1:
-			notes = append(notes, fmt.Sprintf("%d destinations %s", n, word))
+			notes = append(notes, fmt.Sprintf("%d destinations %s", n, more))
 		}
+		return kept
 	}
-	count(p.old.Multicast, p.now.Multicast, "gets no more")
-	count(p.now.Multicast, p.old.Multicast, "is sent to from now on")
-	if len(notes) == 0 {
-		return ""
-	}
-	if p.action == admin.Changed && slices.ContainsFunc(p.old.Multicast, func(d config.Destination) bool { return slices.Contains(p.now.Multicast, d) }) {
+	count(p.old.Multicast, p.now.Multicast, "gets no more", "get no more")
+	kept := count(p.now.Multicast, p.old.Multicast, "is sent to from now on", "are sent to from now on")
+	switch {
+	case len(notes) == 0:
+	case kept == 1:
+		notes = append(notes, "the other goes on undisturbed")
+	case kept > 1:
 		notes = append(notes, "the others go on undisturbed")
 	}
 	return strings.Join(notes, ", ")
+}
+
+// keepsDestinations tells whether a destination goes on as it is.
+func (p *pointStep) keepsDestinations() bool {
+	return slices.ContainsFunc(p.now.Multicast, func(d config.Destination) bool { return slices.Contains(p.old.Multicast, d) })
+}
+
+// countDestinations tells of each point that has destinations how many are in which state.
+func (s *Server) countDestinations(add telemetry.Add) {
+	for p, n := range s.multicast.Count() {
+		for _, state := range multicast.States() {
+			add(float64(n[state]), p.Name(), string(state))
+		}
+	}
 }

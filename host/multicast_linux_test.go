@@ -155,7 +155,7 @@ func TestDestinations(t *testing.T) {
 	air(t, s, 0)
 	wantFilm(t, first, 3)
 	p, err := s.Apply(fmt.Sprintf(callYAML, to(at, also)))
-	if err != nil || len(p.Changes) != 1 || p.Changes[0].Note != "1 destination is sent to from now on, the others go on undisturbed" {
+	if err != nil || len(p.Changes) != 1 || p.Changes[0].Note != "1 destination is sent to from now on, the other goes on undisturbed" {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	wantFilm(t, second, 3)
@@ -174,7 +174,7 @@ func TestDestinations(t *testing.T) {
 	})
 	wantPackets(t, first, 10, 0)
 	p, err = s.Apply(fmt.Sprintf(callYAML, to(at)))
-	if err != nil || p.Changes[0].Note != "1 destination gets no more, the others go on undisturbed" {
+	if err != nil || p.Changes[0].Note != "1 destination gets no more, the other goes on undisturbed" {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	wantPackets(t, first, 10, 0)
@@ -202,6 +202,32 @@ func TestUnknownInterface(t *testing.T) {
 	})
 	if log := s.Log(); !strings.Contains(log, "points.live.multicast.0.interface: there is no interface") {
 		t.Errorf("the log says nothing of it:\n%s", log)
+	}
+	metrics := ask(t, s, "/metrics")
+	for state, n := range map[string]int{"sending": 1, "waiting": 0, "paused": 0, "failed": 1} {
+		if want := fmt.Sprintf("weir_multicast_destinations{point=\"live\",state=%q} %d\n", state, n); !strings.Contains(metrics, want) {
+			t.Errorf("/metrics lacks %s", want)
+		}
+	}
+}
+
+// TestPlanOfServedPoint: a plan names each setting of a point that differs, with its old and new
+// value, and says since when it is in force for whom.
+func TestPlanOfServedPoint(t *testing.T) {
+	const group = `, multicast: {rendition: asf, group: "127.0.0.1:9"}`
+	s := serveCalls(t, group+", latency: 20ms")
+	p, err := s.Plan(fmt.Sprintf(callYAML, group+", latency: 5ms, burst_rate: 2, max_lag: 5s"))
+	if err != nil || len(p.Changes) != 1 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	keys := fmt.Sprint(p.Changes[0].Keys)
+	if want := "[{points.live.burst_rate  2} {points.live.latency 20ms 5ms} {points.live.max_lag  5s}]"; keys != want {
+		t.Errorf("keys are %s, want %s", keys, want)
+	}
+	const note = "for viewers who join from now on: max_lag 10s -> 5s, latency 20ms -> 5ms, burst_rate 0 -> 2; " +
+		"destinations that are sent to now have the old values until their rendition begins anew"
+	if p.Changes[0].Note != note {
+		t.Errorf("it says %q", p.Changes[0].Note)
 	}
 }
 

@@ -20,9 +20,9 @@ const stateOpen = admin.ListenerOpen
 
 // Status describes the whole server.
 func (s *Server) Status() admin.Status {
-	st := admin.Status{Version: s.options.Version, Started: s.vitals.started, Config: s.config().File, Limits: admin.Measure(),
-		Listeners: s.listenerList(), Plugins: s.pluginList(), Points: s.pointList(), Deliver: s.delivered(), Steer: s.steered(), Takeover: s.takenOver(), Notes: s.notes()}
-	return st
+	a := s.account()
+	return admin.Status{Version: s.options.Version, Started: s.vitals.started, Config: s.config().File, Limits: admin.Measure(),
+		Listeners: s.listenerList(), Plugins: s.pluginList(a), Points: s.pointList(a), Deliver: s.delivered(), Steer: s.steered(), Takeover: s.takenOver(), Notes: s.notes()}
 }
 
 func (s *Server) delivered() admin.Deliver {
@@ -88,19 +88,18 @@ func (s *Server) pluginsOn(listener string) []string {
 	return names
 }
 
-func (s *Server) pluginList() []admin.Plugin {
+func (s *Server) pluginList(a *account) []admin.Plugin {
 	runners := map[string]session.PluginStatus{}
 	for _, r := range s.room.Runners() { // before the lock, which a change takes while runners wait for it
 		runners[r.Name()] = r.Status()
 	}
-	a := s.account()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []admin.Plugin
 	for _, c := range s.config().Plugins {
 		if r, ok := runners[c.Name]; ok && s.plugins[c.Name] != nil {
 			st := s.pluginStatus(s.plugins[c.Name], r)
-			st.Spending = s.spending(&a, c.Name, r.Spent, st.Carrier)
+			st.Spending = s.spending(a, c.Name, r.Spent, st.Carrier)
 			all = append(all, st)
 		}
 	}
@@ -122,9 +121,8 @@ func (s *Server) pluginStatus(p *loaded, r session.PluginStatus) admin.Plugin {
 	return st
 }
 
-func (s *Server) pointList() []admin.Point {
+func (s *Server) pointList(a *account) []admin.Point {
 	var all []admin.Point
-	a := s.account()
 	for _, p := range s.room.Points() {
 		snap := p.Snapshot()
 		st := admin.Point{Name: snap.Name, State: snap.State.String(), Reason: snap.Reason, Source: snap.Source, SourceSince: snap.Since,
@@ -230,7 +228,7 @@ func (s *Server) Ready() error {
 			not = append(not, fmt.Errorf("listener %s: %s %s", l.Name, l.Code, l.Reason))
 		}
 	}
-	for _, p := range s.pluginList() {
+	for _, p := range s.pluginList(s.account()) {
 		if p.State != admin.PluginRunning && p.State != admin.PluginDisabled {
 			not = append(not, fmt.Errorf("plugin %s: %s: %s", p.Name, p.State, p.Reason))
 		}
@@ -254,10 +252,11 @@ func (s *Server) print() {
 		}
 		fmt.Fprintln(w, line)
 	}
-	for _, p := range s.pluginList() {
+	a := s.account()
+	for _, p := range s.pluginList(a) {
 		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("plugin   %-8s %-8s %-7s %s", p.Name, p.State, p.Version, p.Reason), " "))
 	}
-	for _, p := range s.pointList() {
+	for _, p := range s.pointList(a) {
 		c, _ := s.config().Point(p.Name)
 		fmt.Fprintf(w, "point    %-8s %-8s %s\n", p.Name, p.State, sourceText(c))
 	}

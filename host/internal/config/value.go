@@ -100,7 +100,7 @@ func (a at) multiple(least, most float64) float64 {
 	}
 	x, err := strconv.ParseFloat(a.text(), 64)
 	if err != nil || x != 0 && !(x >= least && x <= most) {
-		a.fail("%q is not a number from %v to %v; write one, as in 2 or 1.5, or 0 for no limit", a.text(), least, most)
+		a.fail("%q is not a number from %v to %v; write one, as in 2 or 1.5, or 0 for no limit (by UDP: 2)", a.text(), least, most)
 		return 0
 	}
 	return x

@@ -142,6 +142,26 @@ func (r *Room) Of(p *point.Point) []Status {
 	return all
 }
 
+// Count gives how many destinations of each point are in each state, of points that have any.
+func (r *Room) Count() map[*point.Point]map[State]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := map[*point.Point]map[State]int{}
+	for _, s := range r.senders {
+		n := all[s.Point]
+		if n == nil {
+			n = map[State]int{}
+			all[s.Point] = n
+		}
+		var u deliver.UDPState
+		if s.viewer != nil {
+			u, _ = s.viewer.UDP()
+		}
+		n[s.does(u)]++
+	}
+	return all
+}
+
 // mark has the loop look at a sender.
 func (r *Room) mark(s *sender) {
 	r.news.mu.Lock()

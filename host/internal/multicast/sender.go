@@ -2,6 +2,7 @@ package multicast
 
 import (
 	"net"
+	"net/netip"
 	"strings"
 	"syscall"
 	"time"
@@ -21,6 +22,9 @@ const (
 	Paused  State = "paused"  // the destination refuses or cannot be reached; it is tried again
 	Failed  State = "failed"  // it cannot be sent to as configured; it is tried again
 )
+
+// States gives all of them.
+func States() []State { return []State{Sending, Waiting, Paused, Failed} }
 
 // By is whose viewers a pool's senders are.
 const By = "multicast"
@@ -154,7 +158,7 @@ func (s *sender) attach(r *point.Rendition) error {
 		Socket: deliver.UDPSocket{TTL: s.TTL, Interface: s.Interface, Quiet: s.To.Addr().IsMulticast() && !s.Loopback},
 	}
 	if addr := s.To.Addr(); addr.Is6() && s.Interface != "" && (addr.IsLinkLocalUnicast() || addr.IsLinkLocalMulticast()) {
-		a.To = netipWithZone(s.To, s.Interface)
+		a.To = netip.AddrPortFrom(s.To.Addr().WithZone(s.Interface), s.To.Port())
 	}
 	if h := cursor.Header(); h != nil && len(h.Bytes) > 0 {
 		a.First = [][]byte{h.Bytes}
@@ -178,21 +182,30 @@ func (s *sender) stop(why string) {
 
 func (s *sender) status() Status {
 	c := s.before
-	st := Status{Destination: s.Destination, State: s.state, Reason: s.reason, Since: s.since}
-	if st.State == "" {
-		st.State = Waiting
-	}
-	if st.State == Failed {
-		st.Remedy = s.remedy()
-	}
+	st := Status{Destination: s.Destination, Reason: s.reason, Since: s.since}
+	var u deliver.UDPState
 	if s.viewer != nil {
-		u := c.add(s.viewer.Stats(), s.viewer)
-		if u.Paused {
-			st.State, st.Reason = Paused, u.Reason.Error()
-		}
+		u = c.add(s.viewer.Stats(), s.viewer)
+	}
+	switch st.State = s.does(u); st.State {
+	case Failed:
+		st.Remedy = s.remedy()
+	case Paused:
+		st.Reason = u.Reason.Error()
 	}
 	st.Bytes, st.Datagrams, st.Dropped, st.Skipped, st.Retries = c.bytes, c.datagrams, c.dropped, c.skipped, c.retries
 	return st
+}
+
+// does gives the sender's state, of whose viewer, if there is one, u is.
+func (s *sender) does(u deliver.UDPState) State {
+	switch {
+	case u.Paused:
+		return Paused
+	case s.state == "":
+		return Waiting
+	}
+	return s.state
 }
 
 func (c *counts) add(st deliver.Stats, v *deliver.Viewer) deliver.UDPState {

@@ -19,7 +19,7 @@ type Options struct {
 	MaxViewers int           // 0: no limit
 	MaxLag     time.Duration // how far a viewer may fall behind before its lag rule applies
 	Latency    time.Duration // how long packets may wait to be sent together
-	BurstRate  float64       // most that a viewer who is behind is sent, in multiples of the stream's rate; 0: no limit
+	BurstRate  float64       // most that a viewer who is behind is sent, in multiples of the stream's rate; 0: no limit, by UDP twice the rate
 	DropLate   bool          // a late viewer is closed, whatever its plugin asked for
 	MaxBytes   int           // of one rendition's packets that are kept; 0: stream.DefaultMaxBytes
 }

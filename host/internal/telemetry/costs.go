@@ -23,6 +23,8 @@ var (
 	PointDroppedBytes   = Def{Name: "point_dropped_bytes_total", Help: "Bytes that viewers did not get: left out (lag, overrun), or waiting for them when they left (left_ and why).", Labels: withReason(delivered)}
 	PointLeft           = Def{Name: "point_left_total", Help: "Viewers that left a point, by reason.", Labels: withReason(delivered)}
 
+	MulticastDestinations = Def{Name: "multicast_destinations", Help: "Destinations that a point is sent to unasked, by state: sending, waiting (for the rendition), paused (it refuses or cannot be reached), failed (it cannot be sent to as configured).", Labels: []string{"point", "state"}}
+
 	DeliverPackets      = Def{Name: "deliver_packets_total", Help: "Packets sent whole to viewers."}
 	DeliverDroppedBytes = Def{Name: "deliver_dropped_bytes_total", Help: "Bytes that viewers did not get, by reason, as point_dropped_bytes_total.", Labels: []string{"reason"}}
 
