@@ -195,16 +195,7 @@ func encode(t *testing.T, s *hosttest.Server, point string) *encoder {
 	e.put(t, e.header)
 	e.put(t, e.packet)
 	s.WaitPoint(point, "live")
-	s.WaitStatus("the packager has begun", func(st hosttest.Status) bool {
-		for _, p := range st.Points {
-			for _, r := range p.Renditions {
-				if p.Name == point && r.Name == "mmsh" && r.HeaderBytes > 0 {
-					return true
-				}
-			}
-		}
-		return false
-	})
+	s.WaitRendition(point, "mmsh")
 	return e
 }
 

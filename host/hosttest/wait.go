@@ -73,6 +73,19 @@ func (s *Server) WaitViewers(name string, n int) Point {
 	return s.waitPoint(name, "has the viewers", func(p Point) bool { return p.Viewers == n })
 }
 
+// WaitRendition waits until one of a point's renditions can be watched: it has its header.
+func (s *Server) WaitRendition(point, name string) Point {
+	s.t.Helper()
+	return s.waitPoint(point, "has rendition "+name, func(p Point) bool {
+		for _, r := range p.Renditions {
+			if r.Name == name && r.HeaderBytes > 0 {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 // WaitMedia waits until the point holds or has held media up to a time, counted from
 // its first packet, in one of its renditions.
 func (s *Server) WaitMedia(name string, until time.Duration) Point {

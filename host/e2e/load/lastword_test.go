@@ -30,5 +30,6 @@ func TestLastWord(t *testing.T) {
 		if err := s.Enable("wmsp"); err != nil {
 			t.Fatal(err)
 		}
+		s.WaitRendition("live", "mmsh")
 	}
 }

@@ -32,6 +32,8 @@ type stage struct {
 	audience *audience
 	seats    []*seat
 	without  time.Duration // longest pause while nothing happened, where it was shortest
+
+	mayBeGone bool // plugins are processes, which end by some sins
 }
 
 // stageConfig is what comes before the plugins that a test adds. NAME.wasm is the module of plugin NAME.

@@ -178,7 +178,9 @@ func (f *feed) part(now, until time.Duration) time.Duration {
 			f.tally.late(length - media.Time(v.count.run.Load()))
 		}
 		if !v.state.queued { // else it has its turn among those whose bursts go on
-			w.serve(v, now)
+			if !w.follow(v, now) {
+				w.serve(v, now)
+			}
 		}
 		if n%clockSends == 0 {
 			if w.clock() >= until {
@@ -186,6 +188,7 @@ func (f *feed) part(now, until time.Duration) time.Duration {
 			}
 		}
 	}
+	w.convoy = convoy{}
 	w.udp.flush(now)
 	at := w.clock()
 	k.spent += at - began

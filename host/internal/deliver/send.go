@@ -30,6 +30,11 @@ func (w *worker) serve(v *Viewer, now time.Duration) {
 		v.count.bytes.Add(bytes)
 		v.count.sends.Add(sends)
 	}
+	w.settle(v, end, now)
+}
+
+// settle has a viewer wait for what it needs to go on.
+func (w *worker) settle(v *Viewer, end outcome, now time.Duration) {
 	if end == leaving {
 		w.finish(v, v.state.leave)
 		return
@@ -60,10 +65,20 @@ func (w *worker) pump(v *Viewer, now time.Duration) (end outcome, bytes, sends u
 			return how, n, min(n, 1)
 		}
 	}
+	c, before := convoy{}, v.cursor.Sent()
+	if v.state.grace == 0 {
+		c.from = v.cursor.Mark()
+	}
 	for bytes < shareBytes {
 		b, packets, end := v.next(w.options.SendBuffer, now)
 		if end != goOn {
+			if end == caughtUp && sends == 1 && c.bytes != nil {
+				w.lead(v, c, before)
+			}
 			return end, bytes, sends
+		}
+		if packets && sends == 0 {
+			c.start, c.bytes = v.cursor.Mark(), b
 		}
 		n, r := send(int(v.fd), b)
 		if end = v.after(r); end != goOn {
@@ -128,7 +143,7 @@ func (v *Viewer) next(limit int, now time.Duration) (b []byte, packets bool, end
 		case stream.More:
 			return b, true, goOn
 		case stream.Empty:
-			v.grace, v.state.burst = 0, noBurst
+			v.state.grace, v.state.burst = 0, noBurst
 			return nil, false, caughtUp
 		case stream.Early:
 			return nil, false, early
@@ -196,7 +211,7 @@ func (v *Viewer) change() {
 	if v.udp != nil {
 		v.udp.cutAt(int(l.segment))
 	}
-	_, v.grace, _ = v.cursor.Lag()
+	_, v.state.grace, _ = v.cursor.Lag()
 	v.beginBurst()
 	by := v.feed.by
 	w.leave(v)
@@ -228,7 +243,7 @@ func (v *Viewer) tooLate() bool {
 		return false
 	}
 	_, d, _ := v.cursor.Lag()
-	return d > v.rules.maxLag+v.grace
+	return d > v.rules.maxLag+v.state.grace
 }
 
 // late carries out the rule for viewers that are too far behind.
@@ -241,7 +256,7 @@ func (v *Viewer) late() {
 		v.state.missing = TooLate
 	}
 	if _, ok := v.cursor.SkipToKey(); ok {
-		v.grace = 0
+		v.state.grace = 0
 		v.beginBurst()
 	}
 }

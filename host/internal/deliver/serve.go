@@ -113,7 +113,7 @@ func (w *worker) setBlocked(v *Viewer, blocked bool, now time.Duration) {
 	}
 	v.state.blocked = blocked
 	if blocked {
-		v.state.since = now
+		v.fullSince = now
 		w.totals.waiting.Add(1)
 		v.feed.tally.waiting.Add(1)
 	} else {

@@ -64,6 +64,12 @@ func (s *sim) attach(l *stream.Log, start stream.Start, a Attach) *watcher {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return s.attachBy(pair, l, start, a)
+}
+
+// attachBy is attach by a socket and its peer.
+func (s *sim) attachBy(pair [2]int, l *stream.Log, start stream.Start, a Attach) *watcher {
+	s.t.Helper()
 	if err := prepare(pair[0], s.worker.options.SendBuffer); err != nil {
 		s.t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func (w *worker) gather(v *Viewer, now time.Duration) outcome {
 			n, size = d.packet(v, b)
 		}
 		if n == 0 {
-			v.grace = 0
+			v.state.grace = 0
 			return caughtUp
 		}
 		w.put(v, b[:n], size, now)

@@ -26,16 +26,11 @@ type Viewer struct {
 	worker *worker
 	sink   Sink
 	udp    *datagrams // nil: a stream socket
-	bounds
 	debt
-	slot uint32
-	gone atomic.Bool
-}
-
-// bounds are how far a viewer may be from the newest packet.
-type bounds struct {
-	grace  media.Time // lag at the start, until the viewer has caught up once
-	origin media.Time // of a burst: the length of the log to which it was allowed at the worker's start
+	origin    media.Time    // of a burst: the length of the log to which it was allowed at the worker's start
+	fullSince time.Duration // of state.blocked
+	slot      uint32
+	gone      atomic.Bool
 }
 
 // debt is what Write left waiting.
@@ -71,18 +66,18 @@ func (r Rule) equal(o Rule) bool { return r.Mode == o.Mode && bytes.Equal(r.Byte
 
 // state is where the viewer stands; only its worker uses it.
 type state struct {
-	held    bool          // send no packets
-	asked   bool          // held by Hold, of which the sink is not told yet
-	turned  bool          // held by a header change
-	ended   bool          // the rule for the log's end was carried out
-	blocked bool          // the socket is full
-	queued  bool          // in worker.again or worker.bursts
-	unread  bool          // there may be more input
-	burst   burst         // how fast it is sent what it has not got
-	leave   Reason        // at the next boundary, if not None
-	missing Missing       // why the packets that were left out last were
-	since   time.Duration // of blocked
-	next    *letter       // log and cursor to go on with at the next boundary
+	held    bool       // send no packets
+	asked   bool       // held by Hold, of which the sink is not told yet
+	turned  bool       // held by a header change
+	ended   bool       // the rule for the log's end was carried out
+	blocked bool       // the socket is full
+	queued  bool       // in worker.again or worker.bursts
+	unread  bool       // there may be more input
+	burst   burst      // how fast it is sent what it has not got
+	leave   Reason     // at the next boundary, if not None
+	missing Missing    // why the packets that were left out last were
+	grace   media.Time // lag at the start, until the viewer has caught up once
+	next    *letter    // log and cursor to go on with at the next boundary
 }
 
 // output is what is to be written before the next packet.
@@ -131,7 +126,7 @@ func newViewer(w *worker, a Attach) *Viewer {
 	if a.Latency <= 0 {
 		v.rules.latency = w.options.Latency
 	}
-	_, v.grace, _ = v.cursor.Lag()
+	_, v.state.grace, _ = v.cursor.Lag()
 	v.beginBurst()
 	v.state.held = a.Hold
 	v.count.log.Store(a.Log)

@@ -37,8 +37,9 @@ type worker struct {
 	feeds []*feed
 	byLog map[audience]*feed
 	queue
-	input []byte
-	udp   udpWorker
+	input  []byte
+	convoy convoy // of the part of a round under way
+	udp    udpWorker
 	shared
 }
 
@@ -260,7 +261,7 @@ func (w *worker) enqueue(v *Viewer) {
 	if !v.state.queued {
 		v.state.queued = true
 		q := &w.again
-		if v.grace > 0 {
+		if v.state.grace > 0 {
 			q = &w.bursts
 		}
 		q.viewers = append(q.viewers, v)
@@ -320,7 +321,7 @@ func (w *worker) sweep(now time.Duration) {
 		v := w.slots[i].viewer
 		switch {
 		case v == nil || !v.state.blocked:
-		case now-v.state.since >= w.options.Stall:
+		case now-v.fullSince >= w.options.Stall:
 			w.finish(v, Stalled)
 		default:
 			v.feed.tally.late(v.feed.log.Length() - media.Time(v.count.run.Load()))

@@ -87,6 +87,35 @@ func (c *Cursor) TakeSkippedBytes() uint64 {
 	return n
 }
 
+// Mark is a place in a log and the header in force there. Its zero value is no place. It
+// keeps a chunk alive.
+type Mark struct {
+	chunk    *chunk
+	header   *media.Header
+	idx, off uint32
+}
+
+// Mark gives the cursor's place; none while the cursor waits for a key packet.
+func (c *Cursor) Mark() Mark {
+	if c.wait {
+		return Mark{}
+	}
+	return Mark{chunk: c.chunk, header: c.header, idx: c.idx, off: c.off}
+}
+
+// IsAt tells whether what is next for the cursor is what was next for the one that gave
+// the mark.
+func (c *Cursor) IsAt(m *Mark) bool {
+	return c.off == m.off && c.idx == m.idx && c.chunk == m.chunk && c.header == m.header && !c.wait
+}
+
+// MoveTo takes the cursor from a place to another, which another cursor has reached from
+// there by sending so many packets.
+func (c *Cursor) MoveTo(m *Mark, packets uint64) {
+	c.chunk, c.header, c.idx, c.off = m.chunk, m.header, m.idx, m.off
+	c.sent += packets
+}
+
 // Batch gives contiguous bytes that are not sent yet: the rest of a partly sent
 // packet and whole packets after it, no more than limit bytes unless the first of
 // them alone is larger. The bytes must not be written to and stay valid while they
