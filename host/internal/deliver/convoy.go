@@ -14,14 +14,15 @@ type convoy struct {
 	bytes           []byte
 	packets         uint64
 	rules           *rules
+	leads           bool // a round is under way, in which others follow
 }
 
 // lead notes what a viewer was sent, for those at the same place.
 func (w *worker) lead(v *Viewer, c convoy, before uint64) {
-	if c.from == (stream.Mark{}) {
+	if !w.convoy.leads || c.from == (stream.Mark{}) || v.cursor.Skipped() > 0 { // which each counts for itself
 		return
 	}
-	c.to, c.packets, c.rules = v.cursor.Mark(), v.cursor.Sent()-before, v.rules
+	c.to, c.packets, c.rules, c.leads = v.cursor.Mark(), v.cursor.Sent()-before, v.rules, true
 	w.convoy = c
 }
 

@@ -168,6 +168,7 @@ func (f *feed) part(now, until time.Duration) time.Duration {
 	w, k := f.worker, &f.walk
 	began := w.clock()
 	length := f.log.Length()
+	w.convoy = convoy{leads: true}
 	for n := 1; ; n++ {
 		if k.left = min(k.left, len(f.live)); k.left == 0 { // some may have gone
 			break

@@ -38,9 +38,13 @@ type packing struct {
 // startPackager has the runner's plugin make rendition k.To of from. It may be called
 // by any goroutine.
 func (r *Runner) startPackager(p *point.Point, from *point.Rendition, k manifest.Package) {
-	// All of the window is packaged, so that a plugin enabled during a broadcast has
-	// something to burst from.
-	oldest, _ := from.Log.Bounds()
+	// The window is packaged, so that a plugin enabled during a broadcast has something to
+	// burst from. Of one that packets leave already the oldest part is not: a viewer who joins
+	// while that is being done would be where the next ones leave, and lose them.
+	oldest, next := from.Log.Bounds()
+	if oldest > 0 {
+		oldest += (next - oldest) / 4
+	}
 	r.packageAt(p, from, k, stream.Start{Mode: stream.StartSeq, Seq: oldest}, backoff{})
 }
 
