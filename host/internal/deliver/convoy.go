@@ -14,7 +14,8 @@ type convoy struct {
 	bytes           []byte
 	packets         uint64
 	rules           *rules
-	leads           bool // a round is under way, in which others follow
+	passed          uint64 // packets without bytes, between from and start
+	leads           bool   // a round is under way, in which others follow
 }
 
 // lead notes what a viewer was sent, for those at the same place.
@@ -41,7 +42,7 @@ func (w *worker) follow(v *Viewer, now time.Duration) bool {
 		w.settle(v, end, now)
 		return true
 	case n < len(c.bytes):
-		v.cursor.MoveTo(&c.start, 0)
+		v.cursor.MoveTo(&c.start, c.passed)
 		v.cursor.Advance(n)
 		end = blocked
 	default:

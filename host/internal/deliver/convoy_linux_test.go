@@ -91,9 +91,11 @@ func convoys(t *testing.T, dice *rand.Rand, packets int, size func() int) {
 		for _, x := range all {
 			x.Resume()
 		}
-		for range 200 {
+		for missing := true; missing; {
+			missing = false
 			for _, x := range all {
 				x.read()
+				missing = missing || len(x.got) < len(film)-x.at
 			}
 			s.turn() // who can be written to is told by an event
 			s.run(s.worker.clock()+10*time.Millisecond, func() {})
@@ -114,6 +116,58 @@ func convoys(t *testing.T, dice *rand.Rand, packets int, size func() int) {
 			}
 		}
 	})
+}
+
+// TestFollow: who stands where the viewer before stood follows it, and whoever is asked anything else does not.
+func TestFollow(t *testing.T) {
+	rules := Attach{MaxLag: time.Hour}
+	for what, c := range map[string]struct {
+		leader, viewer Attach
+		change         func(s *sim, v *Viewer) // of the viewer, before
+		follows        bool
+	}{
+		"at the same place":   {rules, rules, func(*sim, *Viewer) {}, true},
+		"under other rules":   {rules, Attach{MaxLag: time.Minute}, func(*sim, *Viewer) {}, false},
+		"held":                {rules, rules, func(_ *sim, v *Viewer) { v.state.held = true }, false},
+		"leaving":             {rules, rules, func(_ *sim, v *Viewer) { v.state.leave = Closed }, false},
+		"in a burst":          {rules, rules, func(_ *sim, v *Viewer) { v.state.burst = firstBurst }, false},
+		"to change":           {rules, rules, func(_ *sim, v *Viewer) { v.state.next = &letter{} }, false},
+		"at its end":          {rules, rules, func(_ *sim, v *Viewer) { v.state.ended = true }, false},
+		"with output":         {rules, rules, func(_ *sim, v *Viewer) { v.add([]byte("rest"), 0) }, false},
+		"at another place":    {rules, rules, func(_ *sim, v *Viewer) { v.cursor.Advance(1) }, false},
+		"beside no leader":    {rules, rules, func(s *sim, _ *Viewer) { s.worker.convoy = convoy{leads: true} }, false},
+		"outside of a round":  {rules, rules, func(s *sim, _ *Viewer) { s.worker.convoy = convoy{} }, false},
+		"with a skip to tell": {Attach{OnLag: LagSkip, MaxLag: time.Nanosecond}, Attach{OnLag: LagSkip, MaxLag: time.Nanosecond}, func(*sim, *Viewer) {}, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			simulate(t, func(t *testing.T) {
+				s := newSim(t, 5*time.Millisecond, time.Microsecond)
+				defer s.close()
+				l := tsLog(time.Hour)
+				s.put(l, 0, 100)
+				leader, viewer := s.attach(l, stream.Start{}, c.leader), s.attach(l, stream.Start{}, c.viewer)
+				s.run(time.Second, func() { s.drain(leader, viewer) })
+				s.put(l, time.Second, 100)
+				s.put(l, 2*time.Second, 100)
+				w := s.worker
+				w.convoy = convoy{leads: true}
+				w.serve(leader.Viewer, w.clock())
+				c.change(s, viewer.Viewer)
+				before := viewer.count.bytes.Load()
+				if got := w.follow(viewer.Viewer, w.clock()); got != c.follows {
+					t.Errorf("it follows: %v", got)
+				}
+				want := before
+				if c.follows {
+					want += 200
+				}
+				if n := viewer.count.bytes.Load(); n != want {
+					t.Errorf("it was sent %d bytes, not %d", n, want)
+				}
+				viewer.state.next = nil
+			})
+		})
+	}
 }
 
 // tcpPair makes a socket that may take a part of what it is given, unlike a socket pair's, and its peer.

@@ -66,7 +66,7 @@ func (w *worker) pump(v *Viewer, now time.Duration) (end outcome, bytes, sends u
 		}
 	}
 	c, before := convoy{}, v.cursor.Sent()
-	if v.state.grace == 0 {
+	if v.state.grace == 0 && v.state.next == nil {
 		c.from = v.cursor.Mark()
 	}
 	for bytes < shareBytes {
@@ -78,7 +78,7 @@ func (w *worker) pump(v *Viewer, now time.Duration) (end outcome, bytes, sends u
 			return end, bytes, sends
 		}
 		if packets && sends == 0 {
-			c.start, c.bytes = v.cursor.Mark(), b
+			c.start, c.bytes, c.passed = v.cursor.Mark(), b, v.cursor.Sent()-before
 		}
 		n, r := send(int(v.fd), b)
 		if end = v.after(r); end != goOn {

@@ -27,10 +27,15 @@ type Viewer struct {
 	sink   Sink
 	udp    *datagrams // nil: a stream socket
 	debt
+	since
+	slot uint32
+	gone atomic.Bool
+}
+
+// since is from when a viewer is as it is.
+type since struct {
 	origin    media.Time    // of a burst: the length of the log to which it was allowed at the worker's start
 	fullSince time.Duration // of state.blocked
-	slot      uint32
-	gone      atomic.Bool
 }
 
 // debt is what Write left waiting.

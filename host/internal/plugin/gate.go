@@ -31,7 +31,8 @@ func (g *Gate) Line(level slog.Level, text string) {
 func (g *Gate) Lines(each func(yield func(level slog.Level, text string)) (lost int)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.suppressed += each(g.line)
+	lost := each(g.line)
+	g.suppressed += lost
 }
 
 // Close says what has not been said yet.

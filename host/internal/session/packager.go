@@ -42,7 +42,7 @@ func (r *Runner) startPackager(p *point.Point, from *point.Rendition, k manifest
 	// burst from. Of one that packets leave already the oldest part is not: a viewer who joins
 	// while that is being done would be where the next ones leave, and lose them.
 	oldest, next := from.Log.Bounds()
-	if oldest > 0 {
+	if from.Log.Flows() {
 		oldest += (next - oldest) / 4
 	}
 	r.packageAt(p, from, k, stream.Start{Mode: stream.StartSeq, Seq: oldest}, backoff{})

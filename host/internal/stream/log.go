@@ -349,6 +349,9 @@ func (l *Log) Bounds() (oldest, next uint64) {
 	return oldest, tail.first + uint64(tail.n.Load())
 }
 
+// Flows tells whether packets leave the window: it is full.
+func (l *Log) Flows() bool { return l.oldest.Load().base > 0 }
+
 // LastDTS gives the DTS of the newest packet, zero before the first.
 func (l *Log) LastDTS() media.Time {
 	tail := l.tail.Load()

@@ -20,36 +20,60 @@ const lookEvery = time.Millisecond
 // it finds nothing else to run, and besides only each 10 ms: so long whoever waits there would wait, while goroutines that give way to each other keep
 // all processors busy. So now and then the caller itself waits for an event of the network that it has made, and with it all who yield meanwhile.
 func Yield() {
-	l, err := theLook()
-	if err != nil || sinceEpoch()-l.last.Load() < int64(lookEvery) {
+	l, err := theLooker()
+	if err != nil || sinceEpoch()-l.last.Load() < int64(lookEvery) || !l.look() {
 		runtime.Gosched()
-		return
 	}
-	_ = l.raw.Read(l.pass) // it fails when nobody waits for the network any more
 }
 
-// look waits for an event descriptor that it writes to. One goroutine at a time does: the others wait for it.
-type look struct {
+// looker waits for an event descriptor that it writes to.
+type looker struct {
 	raw  syscall.RawConn
 	pass func(fd uintptr) bool
-	rung bool
+	rung bool         // of the one who looks
 	last atomic.Int64 // when it was done, since epoch
+
+	mu     sync.Mutex
+	over   sync.Cond // a look has come to its end
+	looks  uint64
+	active bool // somebody looks
+}
+
+// look has one of those who call it at a time look, and the others wait for that. It tells whether somebody has looked.
+func (l *looker) look() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.active {
+		for now := l.looks; now == l.looks; {
+			l.over.Wait()
+		}
+		return true
+	}
+	l.active, l.rung = true, false
+	l.mu.Unlock()
+	err := l.raw.Read(l.pass)
+	l.last.Store(sinceEpoch())
+	l.mu.Lock()
+	l.active = false
+	l.looks++
+	l.over.Broadcast()
+	return err == nil
 }
 
 var (
-	epoch   = time.Now()
-	theLook = sync.OnceValues(newLook)
+	epoch     = time.Now()
+	theLooker = sync.OnceValues(newLooker)
 )
 
 func sinceEpoch() int64 { return int64(time.Since(epoch)) }
 
-func newLook() (*look, error) {
+func newLooker() (*looker, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
-	l := &look{}
-	l.pass = l.ring
+	l := &looker{}
+	l.pass, l.over.L = l.ring, &l.mu
 	l.raw, err = os.NewFile(uintptr(fd), "eventfd").SyscallConn()
 	return l, err
 }
@@ -57,14 +81,9 @@ func newLook() (*look, error) {
 // one is added with each ring. Nobody reads it: each addition is an event, and 64 bits do not run full.
 var one = binary.NativeEndian.AppendUint64(nil, 1)
 
-// ring makes an event and has the caller wait for it, once.
-func (l *look) ring(fd uintptr) (done bool) {
+// ring makes an event and has the caller wait for it.
+func (l *looker) ring(fd uintptr) (done bool) {
 	if l.rung {
-		l.rung = false
-		l.last.Store(sinceEpoch())
-		return true
-	}
-	if sinceEpoch()-l.last.Load() < int64(lookEvery) { // the caller waited for another's look
 		return true
 	}
 	l.rung = true

@@ -67,7 +67,7 @@ func TestYield(t *testing.T) {
 func BenchmarkYield(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		l, err := theLook()
+		l, err := theLooker()
 		if err != nil {
 			b.Fatal(err)
 		}

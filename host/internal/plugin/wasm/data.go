@@ -56,10 +56,10 @@ const maxExtents = 64
 
 // begin begins a segment, at an address if that is known.
 func (s *segments) begin(head, b []byte, address uint64, known bool) {
-	if s.head != nil {
+	if !s.lost && s.head != nil {
 		s.extents = append(s.extents, s.last)
-		s.end()
 	}
+	s.end()
 	s.head, s.bytes = head, b[:len(b):len(b)]
 	s.last = extent{address, address + uint64(len(b))}
 	s.lost = s.lost || !known || len(s.extents) > maxExtents
@@ -105,7 +105,8 @@ func constantOf(expression []byte) (address uint64, ok bool) {
 			if c&0x40 != 0 && i < 4 {
 				v |= ^uint64(0) << (7 * (i + 1)) // a negative number is a high address
 			}
-			return uint64(uint32(v)), i == len(digits)-1
+			fits := i < 4 || i == 4 && (c&0x78 == 0 || c&0x78 == 0x78) // else it is no number of 32 bits, and wazero says so
+			return uint64(uint32(v)), fits && i == len(digits)-1
 		}
 	}
 	return 0, false
