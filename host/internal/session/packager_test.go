@@ -103,6 +103,38 @@ func TestPackagerFollowsHeaders(t *testing.T) {
 	}
 }
 
+// TestPackagerBeginsInTheWindow: a plugin that is enabled during a broadcast packages what the point holds, all of it while nothing has left it, and else
+// without the end that leaves next.
+func TestPackagerBeginsInTheWindow(t *testing.T) {
+	for packets, full := range map[int]bool{100: false, 2000: true} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, false, point.Options{Name: "live", Buffer: time.Second})
+			f := r.fill("live")
+			for i := range packets {
+				f.Append(media.Packet{DTS: media.FromDuration(time.Duration(i) * time.Millisecond), Flags: media.Key}, make([]byte, 2000))
+			}
+			from, err := r.points["live"].Rendition("toy")
+			if err != nil {
+				t.Fatal(err)
+			}
+			oldest, next := from.Log.Bounds()
+			if from.Log.Flows() != full {
+				t.Fatalf("%d packets: %d to %d", packets, oldest, next)
+			}
+			r.add(packYAML, packer)
+			want := next - oldest
+			if full {
+				want -= want / 4
+			}
+			first, end := packed(t, r).Log.Bounds()
+			if end-first != want {
+				t.Errorf("%d packets are packaged, not %d of %d", end-first, want, next-oldest)
+			}
+			r.room.Close()
+		})
+	}
+}
+
 // TestPackagerSkipsBadPackets: only the packets that bring the fault are left out.
 func TestPackagerSkipsBadPackets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
