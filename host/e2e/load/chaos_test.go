@@ -106,6 +106,7 @@ func (x *chaos) clear() {
 }
 
 func (x *chaos) joins() {
+	settledProcs(x.t, x.Server) // one that was killed often is started again after seconds
 	guests := sit(1+x.dice.IntN(8), habit{}, x.forms[x.dice.IntN(2)])
 	x.audience.join(x.at, guests)
 	x.audience.wait("watch", guests, func(s *seat) bool { return s.first >= 0 })
@@ -191,6 +192,7 @@ func (x *chaos) kills() {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) { // the kill before may have been noticed since
 			x.t.Errorf("kill: %v", err)
 		}
+		x.Wait("the death is noticed", func() bool { return x.Plugin("http").PID != pid })
 	}
 }
 

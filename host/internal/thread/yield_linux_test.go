@@ -21,6 +21,8 @@ func lateness(t testing.TB, yield func()) time.Duration {
 	defer stop.Store(true)
 	for range runtime.GOMAXPROCS(0) + 1 {
 		all.Go(func() {
+			Begin()
+			defer End()
 			for !stop.Load() {
 				for end := time.Now().Add(100 * time.Microsecond); time.Now().Before(end); {
 					continue
@@ -64,8 +66,32 @@ func TestYield(t *testing.T) {
 	t.Errorf("late by %v with runtime.Gosched, %v with Yield", gosched, yield)
 }
 
+// TestYieldAlone: who computes alone has nobody wait, and no look.
+func TestYieldAlone(t *testing.T) {
+	l, err := theLooker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOMAXPROCS(0) == 1 {
+		t.Skip("it is never alone on one processor")
+	}
+	Begin()
+	defer End()
+	before := l.looks
+	for end := time.Now().Add(5 * lookEvery); time.Now().Before(end); {
+		Yield()
+	}
+	if l.looks != before {
+		t.Errorf("%d looks", l.looks-before)
+	}
+}
+
 func BenchmarkYield(b *testing.B) {
 	b.ReportAllocs()
+	for range runtime.GOMAXPROCS(0) {
+		Begin()
+		defer End()
+	}
 	for b.Loop() {
 		l, err := theLooker()
 		if err != nil {

@@ -46,15 +46,16 @@ var (
 // What counts is the guest's own time: not what others had when it stood aside, nor when the system stood it aside, of which the wall clock knows
 // nothing. So the clock is the thread's, and the call is held on its thread from its second turn to its end.
 type tank struct {
-	limit time.Duration
-	ran   time.Duration
-	since time.Duration        // when its turn began; 0: the call has not asked yet
-	turn  time.Duration        // how long that is
-	spell time.Duration        // what the thread's clock said then, if it is held
-	held  bool                 // on its thread; not in the first turn
-	work  int                  // of the host's functions since the last question
-	stack reflect.Value        // the machine stack of the function that the host called; zero: unknown
-	now   func() time.Duration // monotonic, never 0; nil: sinceEpoch
+	limit  time.Duration
+	ran    time.Duration
+	since  time.Duration        // when its turn began; 0: the call has not asked yet
+	turn   time.Duration        // how long that is
+	spell  time.Duration        // what the thread's clock said then, if it is held
+	held   bool                 // on its thread; not in the first turn
+	counts bool                 // among those that compute
+	work   int                  // of the host's functions since the last question
+	stack  reflect.Value        // the machine stack of the function that the host called; zero: unknown
+	now    func() time.Duration // monotonic, never 0; nil: sinceEpoch
 }
 
 // fill begins a call, which end must end, on the same goroutine.
@@ -62,8 +63,17 @@ func (t *tank) fill(limit time.Duration) {
 	t.limit, t.ran, t.since, t.turn = limit, 0, 0, turn
 }
 
-// end lets the goroutine change threads again.
+// end ends a call.
 func (t *tank) end() {
+	t.release()
+	if t.counts {
+		t.counts = false
+		thread.End()
+	}
+}
+
+// release lets the goroutine change threads again.
+func (t *tank) release() {
 	if t.held {
 		t.held = false
 		runtime.UnlockOSThread()
@@ -113,7 +123,11 @@ func (t *tank) stand(now time.Duration) {
 	if t.ran >= t.limit {
 		panic(errOvertime)
 	}
-	t.end()
+	t.release()
+	if !t.counts {
+		t.counts = true
+		thread.Begin()
+	}
 	thread.Yield()
 	t.begin(t.clock())
 	t.turn = min(max((t.since-now)/takenBack, turn), maxTurn)
