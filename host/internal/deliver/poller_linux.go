@@ -1,7 +1,6 @@
 package deliver
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weir-media/weir/host/internal/thread"
 )
 
 const (
@@ -56,7 +57,7 @@ func openPoller() (*poller, error) {
 	p.pass = func(uintptr) bool {
 		if !p.passed {
 			p.passed = true
-			_ = p.rope.Control(ring)
+			_ = p.rope.Control(thread.Ring)
 			return false
 		}
 		return true
@@ -103,17 +104,6 @@ func (p *poller) add(fd int, slot, turn uint32) error {
 
 func (p *poller) remove(fd int) {
 	_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, fd, nil)
-}
-
-// one is what is added to the event descriptor by a wake. Nobody reads it: each
-// addition is a new edge, and 64 bits do not run full.
-var one = binary.NativeEndian.AppendUint64(nil, 1)
-
-// ring is how the bell is rung. Like all calls of a round it cannot wait and goes past
-// Go's scheduler, which otherwise wakes its monitor for each and has it look every 20 µs
-// from then on: a tenth of the processor at 200 viewers of 1 Mbit/s (measured).
-func ring(fd uintptr) {
-	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(one))), uintptr(len(one)))
 }
 
 // wake makes the wait under way, or the next, return: by its deadline, since then the

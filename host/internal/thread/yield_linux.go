@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lookEvery is for how long nobody looks at the network while goroutines compute. Chosen: nobody notices 1 ms, and a look takes some 5 µs.
+// lookEvery is for how long nobody looks at the network while goroutines compute. Chosen: nobody notices 1 ms, and a look takes some 2 µs.
 const lookEvery = time.Millisecond
 
 // Yield is runtime.Gosched for a goroutine that computes for long, and sees to those that wait for a socket. Go's scheduler looks at the network when
@@ -93,8 +93,15 @@ func newLooker() (*looker, error) {
 	return l, err
 }
 
-// one is added with each ring. Nobody reads it: each addition is an event, and 64 bits do not run full.
+// one is added with each ring.
 var one = binary.NativeEndian.AppendUint64(nil, 1)
+
+// Ring makes an event on an event descriptor (eventfd(2)) that nobody reads: each addition is a new edge, and 64 bits do not run full. It cannot wait and
+// goes past Go's scheduler, which otherwise wakes its monitor for each such call and has it look every 20 µs from then on: a tenth of the processor at
+// 200 viewers of 1 Mbit/s (measured).
+func Ring(fd uintptr) {
+	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(one))), uintptr(len(one)))
+}
 
 // ring makes an event and has the caller wait for it.
 func (l *looker) ring(fd uintptr) (done bool) {
@@ -102,6 +109,6 @@ func (l *looker) ring(fd uintptr) (done bool) {
 		return true
 	}
 	l.rung = true
-	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(one))), uintptr(len(one))) // cannot wait
+	Ring(fd)
 	return false
 }

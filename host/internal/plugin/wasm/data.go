@@ -1,7 +1,7 @@
 package wasm
 
 // maxFill is how many zeros may join two data segments; chosen. Go's linker leaves out runs of zeros: a plugin of 2 MiB has 26,000 segments, of which
-// wazero keeps 60,000 objects, and a slice each for every instance. With up to 64 zeros between them they are nine.
+// wazero keeps 14,000 objects, and a slice each for every instance. With up to 64 zeros between them they are nine.
 const maxFill = 64
 
 // data copies the data segments (WebAssembly 2.0, 5.5.14). With join, those that follow each other in memory become one, with zeros where nothing was
