@@ -6,18 +6,20 @@ import (
 	"github.com/weir-media/weir/host/hosttest"
 )
 
-// server is a weir with all first-party plugins on one listener.
+// server is a weir with all first-party plugins on one listener, and MMS on one of its own too.
 type server struct{ *hosttest.Server }
 
 const plugins = `
 listeners:
   web: {address: "127.0.0.1:0"}
+  mms: {address: "127.0.0.1:0"}
 plugins:
   push: {module: "builtin:push", listeners: [web], grant: {publish: ["*"]}}
   asf: {module: "builtin:asf"}
   mpegts: {module: "builtin:mpegts"}
   file: {module: "builtin:file", grant: {publish: ["*"], read: ["builtin/*"]}}
   wmsp: {module: "builtin:wmsp", listeners: [web], grant: {attach: ["*"]}}
+  mms: {module: "builtin:mms", listeners: [web, mms], grant: {attach: ["*"]}}
   http: {module: "builtin:http", listeners: [web], grant: {attach: ["*"]}}
   asx: {module: "builtin:asx", listeners: [web], grant: {documents: true}}
 points:
