@@ -104,6 +104,10 @@ func (s *Server) printPlays(p *point.Point) {
 		if i == 0 {
 			fmt.Fprintf(s.options.Out, "play %s:\n", p.Name())
 		}
-		fmt.Fprintf(s.options.Out, "  ffplay %s\n", e.URL)
+		player := "ffplay"
+		if e.Scheme == "mms" { // which ffmpeg has not
+			player = "vlc"
+		}
+		fmt.Fprintf(s.options.Out, "  %s %s\n", player, e.URL)
 	}
 }
