@@ -51,7 +51,7 @@ func dialMMS(t *testing.T, address string) *mmsPlayer {
 // say sends a message of fields and a text.
 func (p *mmsPlayer) say(kind uint16, text string, fields ...uint32) {
 	p.t.Helper()
-	b := make([]byte, mmsFields)
+	b := append([]byte("\x01\x00\x00\x00\xCE\xFA\x0B\xB0"), make([]byte, mmsFields-8)...)
 	for _, f := range fields {
 		b = binary.LittleEndian.AppendUint32(b, f)
 	}
@@ -59,7 +59,6 @@ func (p *mmsPlayer) say(kind uint16, text string, fields ...uint32) {
 		b = append(b, c, 0)
 	}
 	b = append(b, make([]byte, 8-len(b)%8)...) // a NUL, and whole chunks of eight
-	copy(b, "\x01\x00\x00\x00\xCE\xFA\x0B\xB0")
 	binary.LittleEndian.PutUint32(b[8:], uint32(len(b)-mmsUncounted))
 	copy(b[12:], "MMS ")
 	binary.LittleEndian.PutUint16(b[36:], kind)

@@ -10,7 +10,7 @@ import (
 
 // say builds a player's message: fields of 32 bits, then a text in UTF-16 with a NUL.
 func say(k kind, text string, fields ...uint32) []byte {
-	b := make([]byte, fieldsAt)
+	b := append([]byte(signature), make([]byte, fieldsAt-len(signature))...)
 	for _, f := range fields {
 		b = le.AppendUint32(b, f)
 	}
@@ -23,7 +23,6 @@ func say(k kind, text string, fields ...uint32) []byte {
 	for len(b)%chunk != 0 {
 		b = append(b, 0)
 	}
-	copy(b, signature)
 	le.PutUint32(b[lengthAt:], uint32(len(b)-uncounted))
 	copy(b[sealAt:], seal)
 	le.PutUint16(b[kindAt:], uint16(k))
