@@ -48,6 +48,8 @@ type verdictRest struct {
 	close  abi.Close
 	metric abi.Metric
 	send   abi.Send
+	bind   abi.BindKey
+	join   abi.JoinKey
 	fail   abi.Fail
 }
 
@@ -189,6 +191,25 @@ func (v *Verdicts) Watch(point []byte) {
 func (v *Verdicts) Publish(point []byte, format string, flags abi.PublishFlags) {
 	v.rec.publish = abi.Publish{Point: point, Format: Bytes(format), Flags: flags}
 	v.put(&v.rec.publish)
+}
+
+// PublishFrom is Publish for a point that may have to be made: template names the point
+// whose settings it gets, empty for those of the template that its name fits.
+func (v *Verdicts) PublishFrom(template, point []byte, format string, flags abi.PublishFlags) {
+	v.rec.publish = abi.Publish{Point: point, Format: Bytes(format), Flags: flags, Template: template}
+	v.put(&v.rec.publish)
+}
+
+// BindKey registers the session under a key, and keeps it for so many ns without a request.
+func (v *Verdicts) BindKey(key []byte, keep int64) {
+	v.rec.rest.bind = abi.BindKey{Key: key, Keep: keep}
+	v.put(&v.rec.rest.bind)
+}
+
+// JoinKey gives the request to the session with the key; no other verdict may stand beside it.
+func (v *Verdicts) JoinKey(key []byte) {
+	v.rec.rest.join = abi.JoinKey{Key: key}
+	v.put(&v.rec.rest.join)
 }
 
 // Feed passes pieces to the child session; of datagrams, their payloads one after

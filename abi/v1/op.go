@@ -51,6 +51,8 @@ const (
 	OpMetric       Op = 147
 	OpFail         Op = 148
 	OpSend         Op = 149
+	OpBindKey      Op = 150
+	OpJoinKey      Op = 151
 )
 
 // Critical marks a record that must not be skipped by a reader that does not know
@@ -128,6 +130,8 @@ var table = [...]entry{
 	{OpMetric, "METRIC", func() Record { return new(Metric) }},
 	{OpFail, "FAIL", func() Record { return new(Fail) }},
 	{OpSend, "SEND", func() Record { return new(Send) }},
+	{OpBindKey, "BIND_KEY", func() Record { return new(BindKey) }},
+	{OpJoinKey, "JOIN_KEY", func() Record { return new(JoinKey) }},
 }
 
 func lookup(o Op) *entry {

@@ -112,7 +112,7 @@ func TestSpecOfCodesAndLimits(t *testing.T) {
 	}
 	for name, n := range map[string]int{"MinInbox": MinInbox, "UsualBox": UsualBox, "MaxFrameEvents": MaxFrameEvents,
 		"MaxState": MaxState, "MaxRetain": MaxRetain, "MaxPendingWrite": MaxPendingWrite, "MaxPointHeader": MaxPointHeader,
-		"MaxTimers": MaxTimers, "MaxDatagram": MaxDatagram} {
+		"MaxTimers": MaxTimers, "MaxDatagram": MaxDatagram, "MaxKey": MaxKey, "MaxKeys": MaxKeys} {
 		if row := fmt.Sprintf("| %s | %d |", name, n); !strings.Contains(text, row) {
 			t.Errorf("spec.md lacks %q", row)
 		}

@@ -39,6 +39,9 @@ type PointSummary struct {
 	MaxViewers       uint32 // 0: no limit
 	Push             uint16 // 1 if encoders push to the point, 0 if the host starts its source
 	Renditions       Renditions
+	// Template is the template of the configuration that the point was made from, or, of
+	// an unknown point, from which PUBLISH would make it; empty: none.
+	Template []byte
 }
 
 func (p *PointSummary) visit(c *coder) {
@@ -48,6 +51,7 @@ func (p *PointSummary) visit(c *coder) {
 	c.bytes(&p.Reason)
 	p.visitNumbers(c)
 	p.Renditions.visit(c)
+	c.bytes(&p.Template)
 	c.close(g)
 }
 

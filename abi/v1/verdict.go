@@ -117,8 +117,12 @@ type Detach struct{ Conn uint32 }
 type PublishFlags uint16
 
 // PublishPace: packets are appended at their own times and input is read only one
-// second ahead.
-const PublishPace PublishFlags = 1
+// second ahead. PublishAutoDestroy: a point that was made from a template goes with the
+// session that feeds it.
+const (
+	PublishPace        PublishFlags = 1
+	PublishAutoDestroy PublishFlags = 2
+)
 
 // Publish makes the session the source of a point. Format "bytes:NAME" opens a
 // child session of the plugin that consumes it; another format names the rendition
@@ -127,6 +131,9 @@ type Publish struct {
 	Point  []byte
 	Format []byte
 	Flags  PublishFlags
+	// Template names the point whose settings a point gets that is made for this; empty:
+	// it gets those of the template that its name fits.
+	Template []byte
 }
 
 // FeedFlags qualify FEED.

@@ -299,6 +299,7 @@ func (r *Publish) visit(c *coder) {
 	c.bytes(&r.Point)
 	c.bytes(&r.Format)
 	c.u16((*uint16)(&r.Flags))
+	c.bytes(&r.Template)
 }
 
 // Op names the record.

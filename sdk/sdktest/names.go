@@ -26,7 +26,7 @@ var names = map[reflect.Type]named{
 	reflect.TypeFor[abi.StartMode]():     {0, false, []string{"live", "key", "burst", "seq", "time"}},
 	reflect.TypeFor[abi.LagRule]():       {0, false, []string{"skip", "close"}},
 	reflect.TypeFor[abi.AfterRule]():     {0, false, []string{"close", "continue", "event"}},
-	reflect.TypeFor[abi.PublishFlags]():  {1, true, []string{"pace"}},
+	reflect.TypeFor[abi.PublishFlags]():  {1, true, []string{"pace", "autodestroy"}},
 	reflect.TypeFor[abi.FeedFlags]():     {1, true, []string{"through"}},
 	reflect.TypeFor[abi.PacketFlags]():   {1, true, []string{"key", "discontinuity"}},
 	reflect.TypeFor[abi.DialFlags]():     {1, true, []string{"loop"}},
