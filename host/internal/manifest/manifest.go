@@ -72,6 +72,7 @@ type HTTPRoute struct {
 	Methods []string // upper case, never empty
 	Path    Path
 	Agents  []string // any of these inside User-Agent makes the route match; empty: every agent
+	Types   []string // lower case; the request's media type must be one of these; empty: every type, and none
 }
 
 // RawPattern is how a connection that is not HTTP begins, or a flow of datagrams. It matches when, from Offset on, its bytes under Mask equal Bytes

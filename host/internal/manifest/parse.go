@@ -134,6 +134,7 @@ func (r *reader) http(h *HTTPRoute) fields {
 		"methods": texts(r, &h.Methods),
 		"path":    parsed(r, &h.Path, ParsePath),
 		"agents":  texts(r, &h.Agents),
+		"types":   texts(r, &h.Types),
 	}
 }
 

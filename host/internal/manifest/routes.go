@@ -43,7 +43,7 @@ type route struct {
 	plugin, name, document string
 	methods                []string
 	path                   Path
-	agents                 []string
+	agents, types          []string
 }
 
 // Compile makes the table of one listener out of the plugins on it. Two plugins that want the same requests are an error that names both.
@@ -54,7 +54,7 @@ func Compile(sources []Source) (*Table, error) {
 			return nil, fmt.Errorf("compile routes: listeners %q and %q in one table", sources[0].Listener, s.Listener)
 		}
 		for _, h := range s.Manifest.Listens.HTTP {
-			r := route{plugin: s.Plugin, name: h.Name, methods: h.Methods, path: h.Path, agents: h.Agents}
+			r := route{plugin: s.Plugin, name: h.Name, methods: h.Methods, path: h.Path, agents: h.Agents, types: h.Types}
 			if err := t.add(s.Listener, r); err != nil {
 				return nil, err
 			}
@@ -91,7 +91,7 @@ func (t *Table) add(listener string, r route) error {
 	for _, other := range t.routes {
 		if method, ok := other.clashes(r); ok {
 			return fmt.Errorf("listener %q: plugin %q and plugin %q both take %s %s%s; leave one of them off this listener",
-				listener, other.plugin, r.plugin, method, r.path, agentsText(r.agents))
+				listener, other.plugin, r.plugin, method, r.path, agentsText(r.agents)+typesText(r.types))
 		}
 	}
 	t.routes = append(t.routes, r)
@@ -132,6 +132,9 @@ func (r route) clashes(o route) (method string, ok bool) {
 	if len(r.agents) > 0 && !overlap(r.agents, o.agents) {
 		return "", false
 	}
+	if len(r.types) == 0 != (len(o.types) == 0) || len(r.types) > 0 && !overlap(r.types, o.types) {
+		return "", false
+	}
 	for _, m := range r.methods {
 		if slices.Contains(o.methods, m) {
 			return m, true
@@ -151,18 +154,20 @@ func agentsText(agents []string) string {
 	return fmt.Sprintf(" of agents %q", agents)
 }
 
-// compareRoutes orders by specificity: a literal path, then a longer suffix, then a longer prefix, then agents; at last by name, so that the order
+// compareRoutes orders by specificity: a literal path, then a longer suffix, then a longer prefix, then media types, then agents; at last by name, so that the order
 // never depends on the configuration's.
 func compareRoutes(a, b route) int {
 	return cmp.Or(
 		falseFirst(!a.path.Literal(), !b.path.Literal()),
 		cmp.Compare(len(b.path.suffix), len(a.path.suffix)),
 		cmp.Compare(len(b.path.prefix), len(a.path.prefix)),
+		falseFirst(len(a.types) == 0, len(b.types) == 0),
 		falseFirst(len(a.agents) == 0, len(b.agents) == 0),
 		cmp.Compare(a.plugin, b.plugin),
 		cmp.Compare(a.name, b.name),
 		cmp.Compare(a.path.String(), b.path.String()),
 		slices.Compare(a.agents, b.agents),
+		slices.Compare(a.types, b.types),
 		slices.Compare(a.methods, b.methods),
 	)
 }
@@ -197,6 +202,11 @@ func (t *Table) UDP() []RawTarget {
 // known; otherwise the most specific. So "/news.asx" is the announcement of "news", unless only a point "news.asx" exists.
 // known may be nil: then no point is.
 func (t *Table) Match(method, path, userAgent string, known func(point string) bool) (Match, bool) {
+	return t.MatchTyped(method, path, userAgent, "", known)
+}
+
+// MatchTyped is Match for a request with a Content-Type, parameters and all.
+func (t *Table) MatchTyped(method, path, userAgent, contentType string, known func(point string) bool) (Match, bool) {
 	if t == nil {
 		return Match{}, false
 	}
@@ -206,7 +216,7 @@ func (t *Table) Match(method, path, userAgent string, known func(point string) b
 	for i := range t.routes {
 		r := &t.routes[i]
 		point, ok := r.path.Match(path)
-		if !ok || !r.takesAgent(userAgent) {
+		if !ok || !r.takesAgent(userAgent) || !r.takesType(contentType) {
 			continue
 		}
 		if !slices.Contains(r.methods, method) {
@@ -231,4 +241,19 @@ func (t *Table) Match(method, path, userAgent string, known func(point string) b
 
 func (r *route) takesAgent(userAgent string) bool {
 	return len(r.agents) == 0 || slices.ContainsFunc(r.agents, func(a string) bool { return strings.Contains(userAgent, a) })
+}
+
+func (r *route) takesType(contentType string) bool {
+	if len(r.types) == 0 {
+		return true
+	}
+	media, _, _ := strings.Cut(contentType, ";") // RFC 9110 8.3.1
+	return slices.Contains(r.types, strings.ToLower(strings.TrimSpace(media)))
+}
+
+func typesText(types []string) string {
+	if len(types) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" of types %q", types)
 }

@@ -235,3 +235,37 @@ func parsedSource(t testing.TB, name, rest string) Source {
 	}
 	return Source{name, "web", m}
 }
+
+// TestMatchTypes: a route for media types takes what they say, and leaves the rest to the
+// route without.
+func TestMatchTypes(t *testing.T) {
+	table, err := Compile([]Source{
+		routesOf(t, "push", `listens: {http: [{name: push, methods: [POST], path: "/{point}"}]}`),
+		routesOf(t, "wmpush", `listens: {http: [{name: push, methods: [POST], path: "/{point}", types: [application/x-wms-pushsetup, application/x-wms-pushstart]}]}`),
+		routesOf(t, "wmsp", `listens: {http: [{name: play, methods: [POST], path: "/{point}", agents: ["NSPlayer/"]}]}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ kind, agent, want string }{
+		{"", "", "push"}, {"video/mp2t", "", "push"}, {"application/x-wms-pushstart", "", "wmpush"}, {"Application/X-WMS-PushSetup ; a=b", "", "wmpush"},
+		{"application/x-wms-pushstart", "NSPlayer/9", "wmpush"}, {"application/x-wms-logstats", "NSPlayer/9", "wmsp"}, {"application/x-wms-pushstartx", "", "push"},
+	} {
+		if m, ok := table.MatchTyped("POST", "/live", c.agent, c.kind, nil); !ok || m.Plugin != c.want {
+			t.Errorf("%q by %q goes to %q, want %q", c.kind, c.agent, m.Plugin, c.want)
+		}
+	}
+	only := `listens: {http: [{name: push, methods: [POST], path: "/{point}", types: [a/b, c/d]}]}`
+	other := `listens: {http: [{name: push, methods: [POST], path: "/{point}", types: [c/d]}]}`
+	if _, err := Compile([]Source{routesOf(t, "one", only), routesOf(t, "two", other)}); err == nil || !strings.Contains(err.Error(), `of types ["c/d"]`) {
+		t.Errorf("two plugins for one media type: %v", err)
+	}
+	for _, bad := range []string{"A/b", "a", "a/b; c=d", "\"\""} {
+		text := manifestText("name: one\nversion: 1.0.0\nabi: \"1.0\"\nroles: [control]\n" + `listens: {http: [{name: push, methods: [POST], path: "/{point}", types: [` + bad + `]}]}`)
+		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), "media type") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+func manifestText(s string) []byte { return []byte(s) }

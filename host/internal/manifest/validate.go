@@ -21,6 +21,7 @@ var (
 	routeName     = regexp.MustCompile(`^[a-z][a-z0-9._-]{0,31}$`)
 	schemeName    = regexp.MustCompile(`^[a-z][a-z0-9+.-]{0,31}$`) // RFC 3986 3.1, lower case
 	methodName    = regexp.MustCompile(`^[A-Z]{1,16}$`)
+	plainType     = regexp.MustCompile(`^[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}$`)       // RFC 6838 4.2
 	mediaTypeText = regexp.MustCompile(`^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( *;[ -~]*)?$`) // RFC 9110 8.3.1
 )
 
@@ -92,6 +93,7 @@ func (m *Manifest) listensProblems(ps *Problems) {
 			}
 		}
 	}
+	m.typeProblems(ps)
 	for i, p := range m.Listens.Raw {
 		key := fmt.Sprintf("listens.raw[%d]", i)
 		if len(p.Bytes) == 0 {
@@ -106,6 +108,19 @@ func (m *Manifest) listensProblems(ps *Problems) {
 			ps.add(key+".hex", "is missing beside offset or mask; write the bytes with which the protocol begins, or none of the three for every datagram")
 		}
 		ps.sniff(key, p)
+	}
+}
+
+// typeProblems judges the media types of routes.
+func (m *Manifest) typeProblems(ps *Problems) {
+	for i, h := range m.Listens.HTTP {
+		key := fmt.Sprintf("listens.http[%d].types", i)
+		ps.bound(key, len(h.Types))
+		for j, t := range h.Types {
+			if !plainType.MatchString(t) {
+				ps.add(fmt.Sprintf("%s[%d]", key, j), "is no media type in lower case without parameters; write for example \"application/x-wms-pushstart\"")
+			}
+		}
 	}
 }
 
