@@ -189,13 +189,14 @@ func (f *Feed) Close(reason string) {
 	p.source = nil
 	if f.rendition == nil { // it was a reservation only
 		p.mu.Unlock()
+		p.retire()
 		return
 	}
 	p.reason = reason
 	var ended []*Rendition
 	switch {
 	case p.state == Draining:
-	case len(p.set) == 0 || !p.hasHeader():
+	case len(p.set) == 0 || !p.hasHeader() || p.goesWithSource():
 		ended = p.dropRenditions()
 		p.state = p.restState()
 	default:
@@ -207,6 +208,7 @@ func (f *Feed) Close(reason string) {
 	p.mu.Unlock()
 	end(ended)
 	p.changed()
+	p.retire()
 }
 
 func (p *Point) hasHeader() bool {
@@ -238,4 +240,5 @@ func (p *Point) graceOver(sources uint64) {
 	p.mu.Unlock()
 	end(ended)
 	p.changed()
+	p.retire()
 }

@@ -21,6 +21,7 @@ type Options struct {
 	Latency    time.Duration // how long packets may wait to be sent together
 	BurstRate  float64       // most that a viewer who is behind is sent, in multiples of the stream's rate; 0: no limit, by UDP twice the rate
 	DropLate   bool          // a late viewer is closed, whatever its plugin asked for
+	Template   string        // it was made from, and goes when it is of no use; empty: it stays
 	MaxBytes   int           // of one rendition's packets that are kept; 0: stream.DefaultMaxBytes
 }
 
@@ -45,6 +46,7 @@ type Point struct {
 	viewers  int
 	grace    *time.Timer
 	watchers []Watcher
+	made     made
 }
 
 // New makes an idle point. ready, which may be nil, is called for each rendition that
@@ -76,6 +78,7 @@ func (p *Point) SetOptions(o Options) {
 	defer p.mu.Unlock()
 	to := &p.options // Name is read without the lock
 	to.URL, to.Buffer, to.MaxBytes, to.Grace, to.MaxViewers = o.URL, o.Buffer, o.MaxBytes, o.Grace, o.MaxViewers
+	to.Template = o.Template
 	to.MaxLag, to.Latency, to.BurstRate, to.DropLate = o.MaxLag, o.Latency, o.BurstRate, o.DropLate
 	for _, r := range p.set {
 		r.Log.SetWindow(o.Buffer)
