@@ -32,6 +32,7 @@ type batch struct {
 	feed   *point.Feed // PUBLISH
 	format *Runner     // PUBLISH bytes:…
 	joined *point.Rendition
+	joins  *Session // JOIN_KEY
 	dials  []dialed
 	rec    *records
 	seen   seen
@@ -45,6 +46,7 @@ type seen struct {
 	watches int
 	timers  []uint32 // new ones
 	metrics []string // new ones
+	keys    []string // likewise
 	bytes   int      // gathered
 }
 
@@ -75,6 +77,8 @@ type restRecords struct {
 	close  abi.Close
 	metric abi.Metric
 	send   abi.Send
+	bind   abi.BindKey
+	join   abi.JoinKey
 	fail   abi.Fail
 }
 
@@ -205,7 +209,8 @@ func (b *batch) release() {
 	for _, name := range b.seen.metrics {
 		b.s.r.forgetMetric(name)
 	}
-	b.feed, b.joined, b.dials, b.seen.metrics = nil, nil, b.dials[:0], nil
+	b.s.r.forgetKeys(b.seen.keys)
+	b.feed, b.joined, b.dials, b.seen.metrics, b.seen.keys = nil, nil, b.dials[:0], nil, nil
 }
 
 // gather resolves pieces to the bytes that they mark. The slices are valid until the

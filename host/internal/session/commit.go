@@ -207,6 +207,10 @@ func (b *batch) commitDocument(raw abi.Raw) {
 func (b *batch) commitSmall(raw abi.Raw) {
 	rest, s := &b.rec.rest, b.s
 	switch raw.Op {
+	case abi.OpBindKey:
+		b.commitBind(raw)
+	case abi.OpJoinKey:
+		b.commitJoin()
 	case abi.OpResume:
 		s.view.resume()
 	case abi.OpDetach:
@@ -282,10 +286,15 @@ func (c *conn) close(mode abi.CloseMode) {
 }
 
 // afterwards ends what is over once the whole batch is done: an exchange that was
-// answered and has no viewer.
+// answered and has no viewer; one with keys waits for the next.
 func (b *batch) afterwards() {
 	s := b.s
-	if x := s.links.x; x != nil && b.seen.response && s.view == nil {
-		s.w.end(s, "answered")
+	if x := s.links.x; x == nil || !b.seen.response || s.view != nil {
+		return
 	}
+	if s.links.keyed != nil {
+		s.w.park(s)
+		return
+	}
+	s.w.end(s, "answered")
 }

@@ -310,7 +310,7 @@ func (w *worker) settle(s *Session) {
 	case *abi.HTTPRequest, *abi.Refused:
 		w.endUnanswered(s)
 	case *abi.End:
-		if e.Reason != abi.EndLoop && s.view == nil {
+		if e.Reason != abi.EndLoop && s.view == nil && !s.isParked() {
 			w.endPaced(s, inputOver)
 		}
 	case *abi.Detached:

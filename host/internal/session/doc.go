@@ -19,6 +19,10 @@
 // What an encoder sends in many pieces waits to become one event, as long as the viewers'
 // next send would wait for it anyway (gather.go).
 //
+// A session of an HTTP request may have keys: then it waits for further requests, which
+// other sessions, wherever they are told of them, give to it (keys.go). A source may come
+// to a point that is not there: it is made from a template (made.go).
+//
 // A batch is applied in two passes over the same records: reserve checks each verdict
 // and takes what it needs; only if all succeed does commit carry them out, and commit
 // cannot fail.

@@ -27,6 +27,7 @@ func (w *worker) endAs(s *Session, mode abi.CloseMode, reason, text string) {
 	w.r.forgetBody(s.links.x)
 	delete(w.sessions, s.id)
 	w.leaveEra(s)
+	w.unbind(s)
 	for id, t := range s.links.timers {
 		w.timers.cancel(t)
 		delete(s.links.timers, id)

@@ -2,6 +2,8 @@ package session
 
 import (
 	"net/http"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-media/weir/abi/v1"
@@ -21,6 +23,48 @@ type exchange struct {
 	body  bool   // accepted and not published
 	left  bool   // the peer has ended its side of the connection; the worker's
 	timer uint64 // ends an exchange that its plugin leaves unanswered
+
+	owner atomic.Pointer[Session] // whose it is, or will be
+	given chan struct{}           // the owner has changed; of capacity 1
+	gone  atomic.Bool             // as left, for the next owner
+}
+
+// newExchange makes the exchange of a request, which is a session's.
+func newExchange(x *netio.Exchange, s *Session) *exchange {
+	e := &exchange{x: x, done: make(chan struct{}), given: make(chan struct{}, 1)}
+	e.owner.Store(s)
+	return e
+}
+
+// give names another session as the owner, whose worker has it from then on.
+func (x *exchange) give(to *Session) {
+	x.owner.Store(to)
+	select {
+	case x.given <- struct{}{}:
+	default:
+	}
+}
+
+// await waits until the exchange is answered, accepted or hijacked, and tells its owner
+// when the peer has left. It reports false when nobody will.
+func (x *exchange) await(left <-chan struct{}) bool {
+	for {
+		s := x.owner.Load()
+		select {
+		case <-x.done:
+			return true
+		case <-x.given:
+		case <-left:
+			left = nil
+			x.gone.Store(true) // before the owner is asked for: the next one looks
+			s = x.owner.Load()
+			s.w.post(func() { s.w.peerLeft(s, x) })
+		case <-s.w.done:
+			if x.owner.Load() == s {
+				return false
+			}
+		}
+	}
 }
 
 // answer is an HTTP response with all its bytes copied.
@@ -49,6 +93,9 @@ func (x *exchange) answer(a answer) {
 	if x.conn == nil {
 		x.out = &a
 		close(x.done)
+		return
+	}
+	if a.flags&(abi.ResponseReset|abi.ResponseClose) == 0 && x.x.GiveBack(x.conn, a.status, a.header, a.body) == nil {
 		return
 	}
 	b, err := x.x.Head(a.status, a.header, int64(len(a.body)))
@@ -116,8 +163,8 @@ func (x *exchange) accept(s *Session) {
 		s.w.end(s, "peer_closed")
 		return
 	}
-	c := &conn{number: 1, net: x.conn}
-	s.conns = []*conn{c}
+	c := &conn{number: s.conns[0].number, net: x.conn}
+	s.conns = slices.Concat([]*conn{c}, s.conns[1:])
 	c.in = newInlet(s.markReady)
 	c.reader = newIntake(c.net, c.in, s.r.room.silence(s.on))
 	s.r.room.readers.Go(c.reader.run)

@@ -32,6 +32,9 @@ type Exported struct {
 	Timers  map[uint32]time.Duration `json:"timers,omitempty"` // until they are due
 	Watched []string                 `json:"watched,omitempty"`
 	Input   Input                    `json:"input"`
+	Conn    uint32                   `json:"conn,omitempty"` // number of its connection; 0: 1
+	Keys    [][]byte                 `json:"keys,omitempty"`
+	Keep    time.Duration            `json:"keep,omitempty"` // of a session with keys
 }
 
 // Input is the input of a session's connection: what its plugin has not consumed, and
@@ -85,6 +88,13 @@ func (s *Session) export() (Exported, error) {
 	}
 	x := Exported{Plugin: s.r.name, Name: s.name(), Born: s.since(), Schema: s.schema, Blob: slices.Clone(s.blob), Input: s.conns[0].in.export()}
 	x.Input.Retain, x.Input.Keeps = s.conns[0].retain, s.conns[0].keeps
+	x.Conn = s.conns[0].number
+	if k := s.links.keyed; k != nil {
+		x.Keep = k.keep
+		for _, key := range k.keys {
+			x.Keys = append(x.Keys, []byte(key))
+		}
+	}
 	now := s.r.room.now()
 	for id, t := range s.links.timers {
 		if x.Timers == nil {

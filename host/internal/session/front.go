@@ -66,7 +66,9 @@ func (f *Front) ServeRaw(c *netio.Conn, plugin string) {
 // ServeExchange routes a request to its plugin and waits for the answer.
 func (f *Front) ServeExchange(x *netio.Exchange) {
 	q := x.Request
-	m, ok := f.table.Load().Match(q.Method, q.URL.Path, q.UserAgent(), func(p string) bool { return f.room.point(p) != nil })
+	m, ok := f.table.Load().MatchTyped(q.Method, q.URL.Path, q.UserAgent(), q.Header.Get("Content-Type"), func(p string) bool {
+		return f.room.point(p) != nil || isPush(q.Method) && f.room.template(p) != ""
+	})
 	if h := f.other(q.Method, m, ok); h != nil {
 		x.Serve(h)
 		return
@@ -93,21 +95,18 @@ func (f *Front) ServeExchange(x *netio.Exchange) {
 	if x.BodyKind() == netio.BodyToClose {
 		left = nil // the peer's close is the body's end
 	}
-	select {
-	case <-e.done:
-	case <-left:
-		s.w.post(func() { s.w.peerLeft(s) })
-	case <-s.w.done:
-		return
-	}
-	select {
-	case <-e.done:
-	case <-s.w.done:
+	if !e.await(left) {
+		s.w.post(func() { s.w.end(s, "shutdown") }) // it may wait for what becomes of JOIN_KEY
 		return
 	}
 	if out := e.out; out != nil {
 		respond(x, *out)
 	}
+}
+
+// isPush tells the methods by which encoders come, of which points may be made.
+func isPush(method string) bool {
+	return method == http.MethodPost || method == http.MethodPut || method == "SOURCE"
 }
 
 // other gives the fallback for a request that is no plugin's: no route takes it, or one
@@ -126,8 +125,8 @@ func (f *Front) other(method string, m manifest.Match, matched bool) http.Handle
 
 // peerLeft notes that a peer has ended its side of the connection. It may still want an
 // answer to its request, but it is not waited for one. Worker.
-func (w *worker) peerLeft(s *Session) {
-	if x := s.links.x; x != nil { // else it has a viewer
+func (w *worker) peerLeft(s *Session, x *exchange) {
+	if s.links.x == x { // else it has a viewer, or another session has the request
 		x.left = true
 		w.endUnanswered(s)
 	}
@@ -166,22 +165,27 @@ func (f *Front) nobody(x *netio.Exchange, m manifest.Match) {
 func (r *Runner) openExchange(x *netio.Exchange, m manifest.Match) (*Session, *exchange) {
 	s := r.newPeer(kindExchange, x.Remote)
 	s.on = m.Point
-	e := &exchange{x: x, done: make(chan struct{})}
+	e := newExchange(x, s)
 	s.link().x = e
 	s.conns = plain
 	s.w.post(func() {
 		s.w.admit(s)
-		if s.inbox.over.Load() || !e.canAccept() {
+		if s.inbox.over.Load() || s.links.x != e || !e.canAccept() { // another session may have it
 			return
 		}
-		e.timer = s.w.timers.add(r.room.now().Add(answerTimeout), func() {
-			if e.canAccept() {
-				s.w.end(s, "timeout")
-			}
-		})
+		s.w.expectAnswer(s, e)
 	})
 	s.enqueue(r.request(x, m))
 	return s, e
+}
+
+// expectAnswer ends a session that leaves its request unanswered. Worker.
+func (w *worker) expectAnswer(s *Session, x *exchange) {
+	x.timer = w.timers.add(w.r.room.now().Add(answerTimeout), func() {
+		if s.links.x == x && x.canAccept() {
+			w.end(s, "timeout")
+		}
+	})
 }
 
 func flag(set bool) uint16 {
@@ -242,7 +246,10 @@ func (r *Runner) request(x *netio.Exchange, m manifest.Match) *abi.HTTPRequest {
 		}
 	}
 	if m.Point != "" {
-		e.Point = summarize(r.room.point(m.Point), m.Point, false)
+		p := r.room.point(m.Point)
+		if e.Point = summarize(p, m.Point, false); p == nil {
+			e.Point.Template = []byte(r.room.template(m.Point))
+		}
 	}
 	return e
 }

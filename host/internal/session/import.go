@@ -40,7 +40,8 @@ func (room *Room) Import(x Export, feed *point.Feed, home *netio.Listener, file 
 	source.link().child = format
 	source.conns[0].net = c
 	if x.Request != nil {
-		source.link().x = &exchange{x: home.AdoptExchange(*x.Request), conn: c, done: make(chan struct{})}
+		source.link().x = newExchange(home.AdoptExchange(*x.Request), source)
+		source.links.x.conn = c
 		close(source.links.x.done)
 	}
 	if x.Parent.Input.Through {
@@ -120,7 +121,8 @@ func (r *Runner) adopt(k kind, x Exported, on string) *Session {
 	s.born, s.on, s.blob, s.schema = x.Born.Sub(r.room.started), on, x.Blob, x.Schema
 	in := newInlet(s.markReady)
 	in.restore(x.Input)
-	s.conns = []*conn{{number: 1, in: in, retain: x.Input.Retain, keeps: x.Input.Keeps}}
+	s.conns = []*conn{{number: max(x.Conn, 1), in: in, retain: x.Input.Retain, keeps: x.Input.Keeps}}
+	r.adoptKeys(s, &x)
 	return s
 }
 

@@ -107,6 +107,7 @@ func summarize(p *point.Point, name string, withHeaders bool) abi.PointSummary {
 	if p == nil {
 		return sum
 	}
+	sum.Template = []byte(p.Options().Template)
 	snap := p.Snapshot()
 	sum.State = abi.PointState(snap.State)
 	sum.Reason = []byte(snap.Reason)

@@ -20,6 +20,7 @@ func (b *batch) commitPublish(raw abi.Raw) {
 		return
 	}
 	s.on = b.feed.Point().Name()
+	b.feed.Point().SetAutoDestroy(u.Flags&abi.PublishAutoDestroy != 0)
 	child := b.format.newSession(kindFormat, s.r.name+" "+s.name())
 	child.on, child.link().network = s.on, s.network()
 	child.conns = []*conn{{number: 1, in: newInlet(child.markReady)}}

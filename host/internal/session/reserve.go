@@ -206,6 +206,8 @@ func (b *batch) reserveAttach(raw abi.Raw) error {
 		return denyf(abi.EPERM, "attach to point %q is not granted to this plugin in plugins.yaml (grant: attach)", name)
 	case p == nil:
 		return denyf(abi.ENOENT, "no point %q", name)
+	case s.links.keyed != nil || len(b.seen.keys) > 0:
+		return denyf(abi.ESTATE, "a session with keys has no viewer")
 	case b.joined != nil || s.view != nil && !s.view.isHeld():
 		return denyf(abi.ESTATE, "the connection has a viewer already")
 	case s.kind == kindExchange && s.view == nil && !b.seen.response:
@@ -241,7 +243,7 @@ func (b *batch) reservePublish(raw abi.Raw) error {
 	switch {
 	case !s.r.grant.Load().publishes(name):
 		return denyf(abi.EPERM, "publish to point %q is not granted to this plugin in plugins.yaml (grant: publish)", name)
-	case p == nil:
+	case p == nil && s.r.room.template(name) == "":
 		return denyf(abi.ENOENT, "no point %q", name)
 	case s.links.child != nil || s.links.feed != nil || b.feed != nil:
 		return denyf(abi.ESTATE, "the session is a source already")
@@ -255,6 +257,12 @@ func (b *batch) reservePublish(raw abi.Raw) error {
 	if no := b.format.excuse(s.network()); no != nil {
 		b.format.turnedAway(no.reason, s.name())
 		return denyf(abi.EAGAIN, "%s", no.text)
+	}
+	if p == nil {
+		var err error
+		if p, err = s.r.room.makePoint(name, string(u.Template)); err != nil {
+			return err
+		}
 	}
 	feed, err := p.Publish(s.r.name+" "+s.name(), s.kind != kindSource, s.r.room.now())
 	if err != nil {

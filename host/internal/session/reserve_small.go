@@ -33,6 +33,10 @@ func (b *batch) reserveSmall(raw abi.Raw) error {
 		}
 		b.seen.closes = b.seen.closes || rest.close.Conn <= 1 && rest.close.Mode == abi.CloseFlush
 		return nil
+	case abi.OpBindKey:
+		return b.reserveBind(raw)
+	case abi.OpJoinKey:
+		return b.reserveJoin(raw)
 	case abi.OpMetric:
 		if err := b.decode(raw, &rest.metric); err != nil {
 			return err

@@ -47,6 +47,7 @@ type Options struct {
 	// Endpoints adds the addresses at which players reach a point, seen from a client
 	// that asked for authority ("host:port", may be empty) on a listener.
 	Endpoints func(p *point.Point, authority, listener string, to *abi.Endpoints)
+	Templates Templates        // nil: no point is made for a source
 	Now       func() time.Time // nil: time.Now
 	RollBack  func(r *Runner)  // a plugin's new generation has failed: call r.RollBack, which is called if this is nil
 }
@@ -62,7 +63,7 @@ type Room struct {
 	started    time.Time
 	nextID     atomic.Uint64
 	runners    atomic.Pointer[[]*Runner] // sorted by name
-	points     atomic.Pointer[map[string]*point.Point]
+	points     pointTable
 	sources    sources
 	readers    sync.WaitGroup
 	closing    atomic.Bool
@@ -85,7 +86,11 @@ func New(o Options) *Room {
 }
 
 // SetPoints replaces the table of points.
-func (room *Room) SetPoints(points map[string]*point.Point) { room.points.Store(&points) }
+func (room *Room) SetPoints(points map[string]*point.Point) {
+	room.points.mu.Lock()
+	defer room.points.mu.Unlock()
+	room.points.Store(&points)
+}
 
 // Points gives the points, sorted by name.
 func (room *Room) Points() []*point.Point {

@@ -49,6 +49,7 @@ type crew struct {
 	closed  bool
 	config  []byte          // JSON
 	metrics map[string]bool // names of the plugin's own counters
+	keys    map[string]*Session
 }
 
 // build is a generation with the count of those that need it: the last one that lets go

@@ -70,6 +70,7 @@ type links struct {
 	name      string            // of a session that is no peer's
 	network   network           // if it is not the peer's
 	timers    map[uint32]uint64 // timer → its number in the worker's heap
+	keyed     *keyed            // nil: nobody can join it
 }
 
 // since is when the session was opened.
@@ -109,7 +110,7 @@ func (s *Session) link() *links {
 func (s *Session) unlink() {
 	l := s.links
 	isSource := l.child != nil || l.parent != nil || l.feed != nil || l.pace != nil || l.pack != nil
-	if !isSource && l.x == nil && l.answer == nil && len(l.watched) == 0 && l.name == "" && l.network == (network{}) && len(l.timers) == 0 {
+	if !isSource && l.x == nil && l.answer == nil && len(l.watched) == 0 && l.name == "" && l.network == (network{}) && len(l.timers) == 0 && l.keyed == nil {
 		s.links = &unlinked
 	}
 }
