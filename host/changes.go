@@ -112,23 +112,22 @@ func pointOptions(c config.Point) point.Options {
 
 // commitPoints puts the points in force: a changed one stays, with its viewers.
 func (s *Server) commitPoints(x *proposal) {
-	all := map[string]*point.Point{}
-	for _, p := range s.room.Points() {
-		all[p.Name()] = p
-	}
 	var gone []*point.Point
-	for _, step := range x.points {
-		switch step.action {
-		case admin.Added:
-			all[step.now.Name] = point.New(pointOptions(step.now), s.ready)
-		case admin.Removed:
-			gone = append(gone, all[step.old.Name])
-			delete(all, step.old.Name)
-		case admin.Changed:
-			all[step.now.Name].SetOptions(pointOptions(step.now))
+	s.room.ChangePoints(func(all map[string]*point.Point) {
+		x.renewMade(all)
+		for _, step := range x.points {
+			made := all[step.now.Name]
+			switch {
+			case step.action == admin.Removed:
+				gone = append(gone, all[step.old.Name])
+				delete(all, step.old.Name)
+			case made != nil: // also one that was made from a template, and stays now
+				made.SetOptions(pointOptions(step.now))
+			default:
+				all[step.now.Name] = point.New(pointOptions(step.now), s.ready)
+			}
 		}
-	}
-	s.room.SetPoints(all)
+	})
 	s.sendTo(x.now)
 	for _, p := range gone {
 		p.Close()

@@ -199,7 +199,8 @@ func (x *crossing) grants(p config.Plugin, m *manifest.Manifest) {
 // patterns looks for grants that fit no point.
 func (x *crossing) patterns(all config.Patterns, key ...string) {
 	for i, pattern := range all {
-		if !slices.ContainsFunc(x.c.Points, func(p config.Point) bool { return pattern.Match(p.Name) }) && pattern != "*" {
+		fits := func(p config.Point) bool { return pattern.Match(p.Name) } // of a template: its pattern
+		if !slices.ContainsFunc(x.c.Points, fits) && !slices.ContainsFunc(x.c.Templates, fits) && pattern != "*" {
 			x.doubt(fmt.Sprintf("%q fits no point; add the point, or correct the name", string(pattern)), append(slices.Clone(key), fmt.Sprint(i))...)
 		}
 	}

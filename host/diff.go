@@ -12,7 +12,7 @@ import (
 )
 
 // sections are the parts of a configuration whose entries have names.
-var sections = map[string]string{"listeners": admin.OfListener, "plugins": admin.OfPlugin, "points": admin.OfPoint}
+var sections = map[string]string{"listeners": admin.OfListener, "plugins": admin.OfPlugin, "points": admin.OfPoint, "templates": admin.OfTemplate}
 
 // tell writes the changes down, key by key.
 func (x *proposal) tell() {
@@ -41,6 +41,9 @@ func (x *proposal) tell() {
 	}
 	for _, p := range x.points {
 		add(admin.OfPoint, p.name(), p.action, p.note())
+	}
+	for _, t := range x.templates {
+		add(admin.OfTemplate, t.name(), t.action, t.templateNote())
 	}
 	x.tellServer(add)
 }
@@ -144,6 +147,17 @@ func (p *pointStep) name() string {
 		return p.old.Name
 	}
 	return p.now.Name
+}
+
+// templateNote says what becomes of the points that were made from a template.
+func (p *pointStep) templateNote() string {
+	switch p.action {
+	case admin.Removed:
+		return "points that were made from it stay until their sources have left for good"
+	case admin.Changed:
+		return "points that were made from it have the new values"
+	}
+	return ""
 }
 
 // servedNote says what differs of what a viewer keeps from when it joined. Values are those in

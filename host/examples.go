@@ -56,7 +56,9 @@ func (s *Server) pushURL(p *point.Point) string {
 }
 
 func takesPushes(m *manifest.Manifest) bool {
-	return m.Asks(manifest.CapPublish) && slices.ContainsFunc(m.Listens.HTTP, func(r manifest.HTTPRoute) bool { return slices.Contains(r.Methods, http.MethodPost) })
+	return m.Asks(manifest.CapPublish) && slices.ContainsFunc(m.Listens.HTTP, func(r manifest.HTTPRoute) bool {
+		return len(r.Types) == 0 && slices.Contains(r.Methods, http.MethodPost)
+	})
 }
 
 // formats are the byte formats for which a plugin runs.

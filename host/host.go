@@ -141,7 +141,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s.multicast = multicast.New(multicast.Options{Pool: s.pool, Log: o.Log})
 	s.room = session.New(session.Options{Pool: s.pool, Log: o.Log, Metrics: s.metrics(), Version: o.Version,
-		OpenFile: s.openFile, Endpoints: s.endpoints, RollBack: s.rollBack})
+		Templates: templates{s}, OpenFile: s.openFile, Endpoints: s.endpoints, RollBack: s.rollBack})
 	s.costs = newCosts(s.pool, known{s.cpu, func(name string) bool { return s.room.Point(name) != nil }})
 	s.takeInherited()
 	s.makePoints()

@@ -24,6 +24,7 @@ type proposal struct {
 	untaken   []*inherit.Socket
 	plugins   []pluginStep
 	points    []pointStep
+	templates []pointStep
 	changes   []admin.Change
 }
 
@@ -96,6 +97,7 @@ func (s *Server) propose(now *config.Config) (*proposal, error) {
 	x.findUntaken(s)
 	x.comparePlugins(s)
 	x.comparePoints()
+	x.compareTemplates()
 	x.tell()
 	return x, nil
 }
@@ -179,6 +181,14 @@ func (x *proposal) comparePoints() {
 	pair(x.old.Points, x.now.Points, func(p config.Point) string { return p.Name }, func(action string, old, now config.Point) {
 		if !reflect.DeepEqual(old, now) {
 			x.points = append(x.points, pointStep{action, old, now, action == admin.Changed && (old.Push != now.Push || old.URL != now.URL)})
+		}
+	})
+}
+
+func (x *proposal) compareTemplates() {
+	pair(x.old.Templates, x.now.Templates, func(p config.Point) string { return p.Name }, func(action string, old, now config.Point) {
+		if !reflect.DeepEqual(old, now) {
+			x.templates = append(x.templates, pointStep{action: action, old: old, now: now})
 		}
 	})
 }

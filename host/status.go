@@ -126,7 +126,7 @@ func (s *Server) pointList(a *account) []admin.Point {
 	for _, p := range s.room.Points() {
 		snap := p.Snapshot()
 		st := admin.Point{Name: snap.Name, State: snap.State.String(), Reason: snap.Reason, Source: snap.Source, SourceSince: snap.Since,
-			Sources: snap.Sources, Viewers: snap.Viewers, MaxViewers: p.Options().MaxViewers}
+			Sources: snap.Sources, Viewers: snap.Viewers, MaxViewers: p.Options().MaxViewers, Template: p.Options().Template}
 		st.Multicast = s.multicastStatus(p)
 		s.judgePoint(&st, p.Options())
 		st.Delivery, st.Parts = a.delivery(a.byPoint[snap.Name]), a.parts(snap.Name)

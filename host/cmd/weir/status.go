@@ -232,6 +232,9 @@ func writePoints(w io.Writer, all []admin.Point, now time.Time) {
 	}
 	t.flush()
 	for _, p := range all {
+		if p.Template != "" {
+			writeNote(w, "point "+p.Name+" was made for an encoder", "from template "+p.Template)
+		}
 		if p.Reason != "" {
 			writeNote(w, "point "+p.Name+" is "+p.State, strings.TrimSpace(p.Code+" "+p.Reason))
 		}

@@ -35,6 +35,7 @@ const (
 	OfListener = "listener"
 	OfPlugin   = "plugin"
 	OfPoint    = "point"
+	OfTemplate = "template"
 	OfServer   = "server" // admin, metrics and folders; Change.Name is the key
 )
 

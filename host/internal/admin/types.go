@@ -181,6 +181,7 @@ type Work struct {
 // Point is a publishing point.
 type Point struct {
 	Name        string      `json:"name"`
+	Template    string      `json:"template,omitempty"` // it was made from when an encoder came; empty: plugins.yaml names it
 	State       string      `json:"state"`
 	Code        string      `json:"code,omitempty"` // "0xC00D157E"; see weir error
 	Reason      string      `json:"reason,omitempty"`

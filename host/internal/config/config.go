@@ -24,6 +24,7 @@ type Config struct {
 	Listeners []Listener
 	Plugins   []Plugin
 	Points    []Point
+	Templates []Point // of points that are made when an encoder comes; Name is the pattern of their names
 
 	origins origins
 }

@@ -33,6 +33,9 @@ func (l *loader) config(c *Config, top at) {
 	for _, a := range top.key("points").children() {
 		c.Points = append(c.Points, l.point(a))
 	}
+	for _, a := range top.key("templates").children() {
+		c.Templates = append(c.Templates, l.template(a))
+	}
 	l.overlaps(c)
 	l.sentTwice(top, c)
 }
@@ -132,6 +135,17 @@ func (l *loader) code(p *Plugin, a at, dir string) {
 }
 
 func (l *loader) point(a at) Point {
+	p := l.settings(a)
+	if what := wrongWithPointName(p.Name); what != "" {
+		a.fail("the name %s; choose one such as live or sports/news", what)
+	}
+	l.source(&p, a.key("source"))
+	p.Multicast = l.multicast(a.key("multicast"))
+	return p
+}
+
+// settings reads what points and templates have in common.
+func (l *loader) settings(a at) Point {
 	p := Point{
 		Name:        a.name(),
 		Buffer:      a.key("buffer").duration(DefaultBuffer, minBuffer, maxBuffer),
@@ -144,17 +158,12 @@ func (l *loader) point(a at) Point {
 
 		BurstRate: a.key("burst_rate").multiple(minBurstRate, maxBurstRate),
 	}
-	if what := wrongWithPointName(p.Name); what != "" {
-		a.fail("the name %s; choose one such as live or sports/news", what)
-	}
 	if rule := a.key("on_lag"); rule.present() {
 		p.OnLag = OnLag(rule.text())
 		if p.OnLag != LagSkip && p.OnLag != LagDrop {
 			rule.fail("%q is unknown; write skip (jump to the newest key packet) or drop (close the connection)", rule.text())
 		}
 	}
-	l.source(&p, a.key("source"))
-	p.Multicast = l.multicast(a.key("multicast"))
 	return p
 }
 

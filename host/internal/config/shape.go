@@ -76,6 +76,7 @@ var root = keys(map[string]*shape{
 		"multicast":  {kind: entries, keys: leaves("rendition", "group", "ttl", "interface", "loopback")},
 		"archive":    leaf(later),
 	})),
+	"templates": names(keys(templateKeys())),
 })
 
 // check reports keys that are unknown and values of the wrong kind. What passes can be read without another look at kinds.

@@ -1,0 +1,58 @@
+package host
+
+import (
+	"fmt"
+
+	"github.com/weir-media/weir/host/internal/config"
+	"github.com/weir-media/weir/host/internal/point"
+)
+
+// templates makes the points that plugins.yaml does not name, but of which it has a
+// template.
+type templates struct{ s *Server }
+
+// Fits gives the template that a name fits; empty: none, or no point may have the name.
+func (t templates) Fits(name string) string {
+	c, ok := t.s.config().Template(name)
+	if !ok || config.CheckPointName(name) != nil {
+		return ""
+	}
+	return c.Name
+}
+
+// Make makes a point with the settings of the point like, or of the template.
+func (t templates) Make(name, like string) (*point.Point, error) {
+	now := t.s.config()
+	c, ok := now.Template(name)
+	if !ok {
+		return nil, point.ErrNoSuch
+	}
+	if err := config.CheckPointName(name); err != nil {
+		return nil, err
+	}
+	template := c.Name
+	if like != "" {
+		if c, ok = now.Point(like); !ok || !c.Push {
+			return nil, fmt.Errorf("no point %q to which encoders push can be the template", like)
+		}
+	}
+	return point.New(madeOptions(c, name, template), t.s.ready), nil
+}
+
+// madeOptions are the options of a point that is made with these settings.
+func madeOptions(c config.Point, name, template string) point.Options {
+	o := pointOptions(c)
+	o.Name, o.Template = name, template
+	return o
+}
+
+// renewMade puts changed templates in force for the points that were made from them.
+func (x *proposal) renewMade(all map[string]*point.Point) {
+	for _, step := range x.templates {
+		for name, p := range all {
+			if t := p.Options().Template; t == step.now.Name && t != "" {
+				p.SetOptions(madeOptions(step.now, name, t))
+			}
+		}
+	}
+}
