@@ -12,6 +12,7 @@ import "embed"
 //go:embed httptext/build.go httptext/doc.go httptext/head.go httptext/number.go httptext/pragma.go httptext/target.go
 //go:embed mpegts/codec.go mpegts/demux.go mpegts/doc.go mpegts/packet.go mpegts/rebase.go mpegts/state.go mpegts/table.go
 //go:embed rtp/doc.go rtp/window.go
+//go:embed unframe/cut.go unframe/doc.go
 //go:embed sdktest/apply.go sdktest/check.go sdktest/difference.go sdktest/doc.go sdktest/host.go sdktest/line.go sdktest/list.go sdktest/names.go
 //go:embed sdktest/pieces.go sdktest/request.go sdktest/rig.go sdktest/session.go sdktest/show.go sdktest/step.go sdktest/testing.go sdktest/value.go
 var sources embed.FS

@@ -4,16 +4,14 @@ import (
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk"
 	"github.com/weir-media/weir/sdk/asf"
+	"github.com/weir-media/weir/sdk/unframe"
 )
 
 // body is the connection number of an exchange (spec.md §5).
 const body = 1
 
 // worker is an instance's scratch space; no verdict depends on what is left in it.
-type worker struct {
-	packet asf.Packet
-	header []byte
-}
+type worker struct{ scratch unframe.Scratch }
 
 func newPlugin() *sdk.Plugin {
 	return sdk.New(nil, new(worker).event)

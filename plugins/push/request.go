@@ -12,10 +12,10 @@ func (s *state) request(e *abi.HTTPRequest, v *sdk.Verdicts) {
 	s.point = append(s.point[:0], e.Point.Name...)
 	name := quoted(s.point)
 	switch p := &e.Point; {
-	case p.State == abi.PointUnknown:
-		s.refuse(v, 404, "no publishing point has this name; add it to points: in plugins.yaml with source: push, or push to one that is there")
+	case p.State == abi.PointUnknown && len(p.Template) == 0:
+		s.refuse(v, 404, "no publishing point has this name; add it to points: in plugins.yaml with source: push, or a template that it fits, or push to one that is there")
 	case isSetup(&e.Fields):
-		s.refuse(v, 501, "push setup of Windows Media encoders (MS-WMHTTP PushSetup) is not spoken here; use an encoder that sends the stream with its first POST")
+		s.refuse(v, 501, "push setup of Windows Media encoders (MS-WMHTTP PushSetup) is not spoken here; enable the plugin wmpush on this listener, or use an encoder that sends the stream with its first POST")
 	case p.State == abi.PointDraining:
 		s.refuse(v, 503, "point "+name+" is being stopped"+because(p.Reason)+"; push again once it runs")
 	case p.HasSource != 0:

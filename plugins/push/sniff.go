@@ -1,12 +1,12 @@
 package main
 
 import (
-	"errors"
 	"strconv"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk"
 	"github.com/weir-media/weir/sdk/asf"
+	"github.com/weir-media/weir/sdk/unframe"
 )
 
 // sniff decides by the body's first bytes, not by its Content-Type, since encoders
@@ -46,7 +46,7 @@ func (w *worker) plain(s *state, e *abi.Data, v *sdk.Verdicts) {
 		_, err = asf.ParseHeader(e.Bytes)
 	}
 	if err != nil {
-		s.refuse(v, 400, headerFault(err))
+		s.refuse(v, 400, unframe.HeaderFault(err))
 		return
 	}
 	s.pass(v, "bytes:asf")
@@ -64,17 +64,6 @@ func await(e *abi.Data, n int, v *sdk.Verdicts) {
 	if e.Flags&abi.DataLast == 0 {
 		v.Need(body, n)
 	}
-}
-
-// headerFault says in words why a header cannot be used.
-func headerFault(err error) string {
-	switch {
-	case errors.Is(err, asf.ErrTooLarge):
-		return "the ASF header or its packet size is larger than 65527 bytes, the most that players can be sent; leave embedded pictures out, or choose smaller packets"
-	case errors.Is(err, asf.ErrVariable):
-		return "the ASF header announces packets of several sizes; let the encoder write packets of one size (ffmpeg: -packet_size 3200)"
-	}
-	return "the ASF header at the start of the stream is damaged; is something between encoder and server changing it?"
 }
 
 // maxShown is how many bytes an answer quotes; chosen: what makes a format known.
