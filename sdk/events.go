@@ -11,7 +11,7 @@ type events struct {
 	end       abi.End
 	request   abi.HTTPRequest
 	timer     abi.Timer
-	dialed    abi.Dialed
+	dials     dialEvents
 	point     abi.Point
 	published abi.Published
 	packets   abi.Packets
@@ -19,6 +19,11 @@ type events struct {
 	document  abi.DocumentRequest
 	datagrams abi.Datagrams
 	life      lifeEvents
+}
+
+type dialEvents struct {
+	dialed abi.Dialed
+	reply  abi.HTTPReply
 }
 
 type viewerEvents struct {
@@ -34,7 +39,7 @@ type lifeEvents struct {
 }
 
 // byOp finds the record of an op: an index costs a guest less than a call.
-type byOp [abi.OpDatagrams + 1]abi.Record
+type byOp [abi.OpHTTPReply + 1]abi.Record
 
 func (e *events) byOp() (t byOp) {
 	t[abi.OpOpen] = &e.open
@@ -44,7 +49,7 @@ func (e *events) byOp() (t byOp) {
 	t[abi.OpEnd] = &e.end
 	t[abi.OpHTTPRequest] = &e.request
 	t[abi.OpTimer] = &e.timer
-	t[abi.OpDialed] = &e.dialed
+	t[abi.OpDialed] = &e.dials.dialed
 	t[abi.OpPoint] = &e.point
 	t[abi.OpPublished] = &e.published
 	t[abi.OpPackets] = &e.packets
@@ -56,5 +61,6 @@ func (e *events) byOp() (t byOp) {
 	t[abi.OpStart] = &e.life.start
 	t[abi.OpPackage] = &e.life.pack
 	t[abi.OpDatagrams] = &e.datagrams
+	t[abi.OpHTTPReply] = &e.dials.reply
 	return t
 }

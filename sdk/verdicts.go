@@ -251,6 +251,16 @@ func (v *Verdicts) Dial(conn uint32, url []byte, flags abi.DialFlags) {
 	v.put(&v.rec.dial)
 }
 
+// DialWith is Dial with all that a DIAL can say; the header fields of a request are taken
+// from f when f is not nil.
+func (v *Verdicts) DialWith(d abi.Dial, f *Fields) {
+	v.rec.dial = d
+	if f != nil {
+		v.rec.dial.Fields = f.list
+	}
+	v.put(&v.rec.dial)
+}
+
 // SetTimer sets timer id to run out after ns from now; 0 takes it back.
 func (v *Verdicts) SetTimer(id uint32, ns int64) {
 	v.rec.rest.timer = abi.SetTimer{ID: id, After: ns}

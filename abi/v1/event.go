@@ -168,6 +168,16 @@ type Dialed struct {
 	Size uint64 // of a file, bytes
 }
 
+// HTTPReply answers DIAL of an http: or https: URL: the head of the answer on connection
+// Head.Conn. Its body follows as DATA, without its framing.
+type HTTPReply struct {
+	Head
+	Status uint16
+	Body   BodyKind
+	Length uint64 // of the body, for BodyLength
+	Fields Fields
+}
+
 // Point tells of a point: after WATCH and on each change.
 type Point struct {
 	Head

@@ -25,6 +25,7 @@ const (
 	OpStart           Op = 17
 	OpPackage         Op = 18
 	OpDatagrams       Op = 19
+	OpHTTPReply       Op = 20
 )
 
 // Verdicts: what a plugin answers.
@@ -108,6 +109,7 @@ var table = [...]entry{
 	{OpStart, "START", func() Record { return new(Start) }},
 	{OpPackage, "PACKAGE", func() Record { return new(Package) }},
 	{OpDatagrams, "DATAGRAMS", func() Record { return new(Datagrams) }},
+	{OpHTTPReply, "HTTP_REPLY", func() Record { return new(HTTPReply) }},
 	{OpSetState, "SET_STATE", func() Record { return new(SetState) }},
 	{OpConsume, "CONSUME", func() Record { return new(Consume) }},
 	{OpRetain, "RETAIN", func() Record { return new(Retain) }},

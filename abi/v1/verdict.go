@@ -188,9 +188,12 @@ const DialLoop DialFlags = 1
 
 // Dial opens a connection of the session's own; DIALED answers.
 type Dial struct {
-	Conn  uint32 // the number that the plugin gives it, 2 or above
-	Flags DialFlags
-	URL   []byte
+	Conn    uint32 // the number that the plugin gives it, 2 or above
+	Flags   DialFlags
+	URL     []byte
+	Method  []byte // of an HTTP request; empty: GET
+	Fields  Fields // its header fields
+	Silence int64  // ns without input after which a tcp, tls or HTTP connection ends; 0: 10 s
 }
 
 // SetTimer sets timer ID to run out After ns from now; 0 takes it back.

@@ -93,6 +93,17 @@ func (r *Dialed) visit(c *coder) {
 }
 
 // Op names the record.
+func (*HTTPReply) Op() Op { return OpHTTPReply }
+
+func (r *HTTPReply) visit(c *coder) {
+	r.Head.visit(c)
+	c.u16(&r.Status)
+	c.u16((*uint16)(&r.Body))
+	c.u64(&r.Length)
+	r.Fields.visit(c)
+}
+
+// Op names the record.
 func (*Point) Op() Op { return OpPoint }
 
 func (r *Point) visit(c *coder) {
@@ -361,6 +372,9 @@ func (r *Dial) visit(c *coder) {
 	c.u32(&r.Conn)
 	c.u16((*uint16)(&r.Flags))
 	c.bytes(&r.URL)
+	c.bytes(&r.Method)
+	r.Fields.visit(c)
+	c.i64(&r.Silence)
 }
 
 // Op names the record.
