@@ -106,7 +106,7 @@ func (l *listening) hasFlows() bool {
 }
 
 func pointOptions(c config.Point) point.Options {
-	return point.Options{Name: c.Name, URL: c.URL, Buffer: c.Buffer, MaxBytes: int(c.BufferBytes), Grace: c.Grace, MaxViewers: c.Viewers, MaxLag: c.MaxLag, Latency: c.Latency,
+	return point.Options{Name: c.Name, URL: c.URL, Demand: c.Demand, Buffer: c.Buffer, MaxBytes: int(c.BufferBytes), Grace: c.Grace, MaxViewers: c.Viewers, MaxLag: c.MaxLag, Latency: c.Latency,
 		BurstRate: c.BurstRate, DropLate: c.OnLag == config.LagDrop}
 }
 

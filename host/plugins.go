@@ -44,6 +44,11 @@ func grant(c config.Grant, m *manifest.Manifest) session.Grant {
 	if m.Asks(manifest.CapGroup) {
 		g.Group = func(group netip.AddrPort) bool { return allows(c.Group, group) }
 	}
+	if m.Asks(manifest.CapDial) {
+		g.Dial = func(network, host string, to netip.AddrPort) bool {
+			return slices.ContainsFunc(c.Dial, func(d config.Dial) bool { return d.Allows(network, host, to) })
+		}
+	}
 	g.Documents = c.Documents && m.Asks(manifest.CapDocuments)
 	return g
 }

@@ -172,8 +172,8 @@ func destinationPorts(points []config.Point) (all []admin.Port) {
 	return all
 }
 
-// defaultPorts are those of URLs that name none (RFC 9110 §4.2; IANA's registry).
-var defaultPorts = map[string]string{"http": "80", "mmsh": "80", "https": "443", "rtsp": "554", "mms": "1755", "mmst": "1755", "rtmp": "1935"}
+// defaultPorts are those of URLs that name none (RFC 9110 §4.2; IANA's registry; mms: is pulled by HTTP).
+var defaultPorts = map[string]string{"http": "80", "mmsh": "80", "https": "443", "rtsp": "554", "mms": "80", "mmst": "1755", "rtmp": "1935"}
 
 // dialled is the way out to a URL's host, or in from there; nothing for a URL without one.
 func dialled(text string, like admin.Port) []admin.Port {

@@ -83,7 +83,7 @@ func TestPortsThatAreReached(t *testing.T) {
 	all := sourcePorts([]config.Point{{Name: "a", Push: true}, {Name: "b", URL: "file:x.asf"}, {Name: "c", URL: "http://encoder:8080"}, {Name: "d", URL: "mms://192.0.2.1/x"},
 		{Name: "e", URL: "udp://192.0.2.9@239.192.7.7:5000?interface=eth0"}, {Name: "f", URL: "rtp://@:5001"}})
 	all = append(all, upstreamPorts(config.Listener{Enabled: true, Fallback: config.Fallback{Upstream: "http://127.0.0.1:8000"}})...)
-	want = []string{"out tcp encoder 8080 ", "out tcp 192.0.2.1 1755 ", "in udp 239.192.7.7 5000 ", "in igmp *  ", "out igmp *  ", "in udp 0.0.0.0 5001 ", "out tcp 127.0.0.1 8000 "}
+	want = []string{"out tcp encoder 8080 ", "out tcp 192.0.2.1 80 ", "in udp 239.192.7.7 5000 ", "in igmp *  ", "out igmp *  ", "in udp 0.0.0.0 5001 ", "out tcp 127.0.0.1 8000 "}
 	if got := lines(all); !slices.Equal(got, want) {
 		t.Errorf("sources and upstreams: %q\nwant %q", got, want)
 	}

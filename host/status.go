@@ -272,5 +272,5 @@ func sourceText(p config.Point) string {
 	if p.Push {
 		return "an encoder pushes"
 	}
-	return p.URL
+	return point.Options{URL: p.URL}.From()
 }

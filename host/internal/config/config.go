@@ -134,9 +134,11 @@ type Grant struct {
 
 // Point is one named stream.
 type Point struct {
-	Name   string
-	Push   bool   // an encoder brings the stream
-	URL    string // where weir fetches it; empty if Push
+	Name string
+	Push bool   // an encoder brings the stream
+	URL  string // where weir fetches it; empty if Push
+	// Demand is how long after the last viewer a source that is started on demand is stopped; 0: the source always runs.
+	Demand time.Duration
 	Buffer time.Duration
 	// BufferBytes is the most that the buffer of each rendition holds.
 	BufferBytes uint64

@@ -156,7 +156,8 @@ func parsePorts(s string) (low, high uint16, ok bool) {
 	return uint16(a), uint16(b), true
 }
 
-// Allows tells whether the grant covers a connection to to, which the plugin asked for under the name host (an address in text if it named none).
+// Allows tells whether the grant covers a connection to to, which the plugin asked for under the name host (an address in text if it named none). Who
+// holds a name decides where it leads, so a name covers no address that means this computer or its own link; only a grant of the name localhost itself does.
 func (d Dial) Allows(network, host string, to netip.AddrPort) bool {
 	if network != d.Network || to.Port() < d.MinPort || to.Port() > d.MaxPort {
 		return false
@@ -164,7 +165,16 @@ func (d Dial) Allows(network, host string, to netip.AddrPort) bool {
 	if d.Prefix.IsValid() {
 		return d.Prefix.Contains(to.Addr().Unmap())
 	}
-	return d.Host.Match(strings.ToLower(host))
+	host = strings.ToLower(host)
+	if isInner(to.Addr().Unmap()) && (host != "localhost" || d.Host != "localhost") {
+		return false
+	}
+	return d.Host.Match(host)
+}
+
+// isInner tells addresses that mean another place for whoever holds the name: loopback, link-local, multicast, none at all.
+func isInner(a netip.Addr) bool {
+	return a.IsLoopback() || a.IsUnspecified() || a.IsLinkLocalUnicast() || a.IsMulticast()
 }
 
 // String writes the grant as ParseDial reads it.

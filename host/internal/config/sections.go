@@ -141,6 +141,9 @@ func (l *loader) point(a at) Point {
 	}
 	l.source(&p, a.key("source"))
 	p.Multicast = l.multicast(a.key("multicast"))
+	if p.Demand > 0 && len(p.Multicast) > 0 {
+		a.key("source").key("start").fail("demand stands beside multicast, which is sent whether anybody watches or not; remove one of them")
+	}
 	return p
 }
 
@@ -188,6 +191,7 @@ func (l *loader) source(p *Point, source at) {
 	case err != nil || u.Scheme == "" || u.Host == "" && u.Path == "" && u.Opaque == "":
 		address.fail("%q is not a URL with a scheme; write for example \"http://encoder:8080\" or \"file:media/demo.asf\"", p.URL)
 	}
+	l.start(p, source)
 }
 
 // wrongWithPointName completes "the name …"; empty if nothing is. The route table cuts names out of requests by the same rule.

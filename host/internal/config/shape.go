@@ -69,7 +69,7 @@ var root = keys(map[string]*shape{
 		"user":   leaf(scalar), "instances": leaf(scalar), "drain": leaf(scalar),
 	})),
 	"points": names(keys(map[string]*shape{
-		"source": {kind: either, keys: map[string]*shape{"url": leaf(scalar)}},
+		"source": {kind: either, keys: leaves("url", "start", "idle")},
 		"buffer": leaf(scalar), "grace": leaf(scalar), "on_lag": leaf(scalar), "max_lag": leaf(scalar), "latency": leaf(scalar),
 		"burst_rate": leaf(scalar),
 		"limits":     keys(leaves("viewers", "buffer")),

@@ -221,7 +221,7 @@ func (p *Point) hasHeader() bool {
 }
 
 func (p *Point) restState() State {
-	if p.options.IsPush() {
+	if p.options.IsPush() || p.options.Demand > 0 {
 		return Idle
 	}
 	return Waiting

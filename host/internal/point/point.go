@@ -2,6 +2,7 @@ package point
 
 import (
 	"cmp"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 type Options struct {
 	Name       string
 	URL        string        // the source that the host starts; empty for a pushed point
+	Demand     time.Duration // it is started for who watches, and stopped so long after the last; 0: it always runs
 	Buffer     time.Duration // how much of each rendition is kept
 	Grace      time.Duration // how long viewers wait for a source that left
 	MaxViewers int           // 0: no limit
@@ -27,6 +29,15 @@ type Options struct {
 
 // IsPush reports whether encoders push to the point.
 func (o Options) IsPush() bool { return o.URL == "" }
+
+// From is the URL for people: without a password.
+func (o Options) From() string {
+	u, err := url.Parse(o.URL)
+	if err != nil || u.User == nil {
+		return o.URL
+	}
+	return u.Redacted()
+}
 
 // Watcher hears of changes of a point: its state, source and renditions. Changed is
 // called without the point's lock; it must not block.
@@ -52,10 +63,8 @@ type Point struct {
 // New makes an idle point. ready, which may be nil, is called for each rendition that
 // gets its first header, so that packagers can be started on it; it must not block.
 func New(o Options, ready func(p *Point, r *Rendition)) *Point {
-	p := &Point{options: o, onReady: ready, state: Idle}
-	if !o.IsPush() {
-		p.state = Waiting
-	}
+	p := &Point{options: o, onReady: ready}
+	p.state = p.restState()
 	return p
 }
 
@@ -79,6 +88,7 @@ func (p *Point) SetOptions(o Options) {
 	to := &p.options // Name is read without the lock
 	to.URL, to.Buffer, to.MaxBytes, to.Grace, to.MaxViewers = o.URL, o.Buffer, o.MaxBytes, o.Grace, o.MaxViewers
 	to.Template = o.Template
+	to.Demand = o.Demand
 	to.MaxLag, to.Latency, to.BurstRate, to.DropLate = o.MaxLag, o.Latency, o.BurstRate, o.DropLate
 	for _, r := range p.set {
 		r.Log.SetWindow(o.Buffer)
@@ -219,6 +229,14 @@ func (p *Point) changed() {
 
 // Expect puts a point without a source into the state waiting, before one is started.
 func (p *Point) Expect() { p.rest(Waiting, "") }
+
+// Rest puts a point without a source into the state of one that nobody starts.
+func (p *Point) Rest() {
+	p.mu.Lock()
+	s := p.restState()
+	p.mu.Unlock()
+	p.rest(s, "")
+}
 
 // Fail puts a point without a source into the state failed.
 func (p *Point) Fail(reason string) { p.rest(Failed, reason) }

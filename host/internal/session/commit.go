@@ -32,7 +32,11 @@ func (b *batch) commit(raw abi.Raw) {
 		b.commitResponse(raw)
 	case abi.OpWatch:
 		_ = b.decode(raw, &rec.rest.watch)
-		s.watch(s.r.room.point(string(rec.rest.watch.Point)))
+		p := s.r.room.point(string(rec.rest.watch.Point))
+		if p != nil && s.kind == kindRaw {
+			s.r.room.want(p) // a peer's interest; an announcer's is none
+		}
+		s.watch(p)
 	case abi.OpAttach:
 		b.commitAttach(raw)
 	case abi.OpPublish:
@@ -94,15 +98,19 @@ func (b *batch) commitWrite(raw abi.Raw) {
 	pieces, _ := b.gather(&b.rec.write.Pieces)
 	out := join(pieces)
 	s := b.s
-	if v := s.view; v != nil {
+	c := s.conn(b.rec.write.Conn)
+	if v := s.view; v != nil && c.out == nil {
 		if b.seen.closes {
 			v.quiet()
 		}
 		v.write(out)
 		return
 	}
-	c := s.conn(b.rec.write.Conn)
 	c.greet(s.w)
+	if c.out != nil {
+		b.commitWriteOut(c, out)
+		return
+	}
 	if err := c.net.TryWriteWithin(out, int(s.limits().Writes)); err != nil {
 		if errors.Is(err, netio.ErrWriteOverflow) {
 			s.r.reach(writesBound)
@@ -275,6 +283,8 @@ func (c *conn) close(mode abi.CloseMode) {
 		_ = c.file.Close()
 	case c.flow != nil:
 		c.flow.Close()
+	case c.out != nil:
+		c.out.close(mode)
 	case c.net == nil:
 	case mode == abi.CloseReset:
 		c.net.Reject(nil)

@@ -1,8 +1,10 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"net/url"
@@ -20,6 +22,7 @@ type dialed struct {
 	number uint32
 	file   File
 	flow   flow
+	reach  *reach
 	loop   bool
 	err    error
 }
@@ -49,6 +52,14 @@ func (b *batch) reserveDial(raw abi.Raw) error {
 	address := string(d.URL)
 	scheme, path, _ := strings.Cut(address, ":")
 	x := dialed{number: d.Conn, loop: d.Flags&abi.DialLoop != 0}
+	if isReach(scheme) {
+		var err error
+		if x.reach, err = b.reserveReach(d); err != nil {
+			return err
+		}
+		b.dials = append(b.dials, x)
+		return nil
+	}
 	switch scheme {
 	case "file":
 		if !s.r.grant.Load().reads(path) {
@@ -65,7 +76,7 @@ func (b *batch) reserveDial(raw abi.Raw) error {
 		}
 		x.flow, x.err = s.r.room.join(o)
 	default:
-		return denyf(abi.ENOSYS, "DIAL knows file:, udp: and rtp: URLs only, not %q", d.URL)
+		return denyf(abi.ENOSYS, "DIAL knows file:, udp:, rtp:, tcp:, tls:, http: and https: URLs only, not %q", scheme)
 	}
 	b.dials = append(b.dials, x)
 	return nil
@@ -143,6 +154,8 @@ func (s *Session) dialed(d dialed) {
 	case d.flow != nil:
 		s.enqueue(e)
 		s.receive(d)
+	case d.reach != nil:
+		s.reachOut(d)
 	default:
 		e.Size = uint64(d.file.Size())
 		c := &conn{number: d.number, in: newInlet(s.markReady), file: d.file}
@@ -154,6 +167,16 @@ func (s *Session) dialed(d dialed) {
 
 // dialCode says in the plugin's words why nothing could be opened (spec.md §5.8).
 func dialCode(err error) abi.Code {
+	var name *net.DNSError
+	var denied *netio.DeniedError
+	switch {
+	case errors.As(err, &denied):
+		return abi.EPERM
+	case errors.As(err, &name) && !name.IsTimeout:
+		return abi.ENOENT
+	case errors.As(err, &name):
+		return abi.EDEADLINE
+	}
 	for _, c := range dialCodes {
 		if errors.Is(err, c.cause) {
 			return c.code
@@ -173,6 +196,10 @@ var dialCodes = []struct {
 	{os.ErrNotExist, abi.ENOENT}, {syscall.ENOTDIR, abi.ENOENT},
 	{netio.ErrNoInterface, abi.ENOENT}, {syscall.ENODEV, abi.ENOENT}, // no interface or route for the group
 	{syscall.EADDRNOTAVAIL, abi.ENOENT}, // no address of this computer's
+	{netio.ErrPeer, abi.EPROTO}, {netio.ErrReplyHead, abi.ETOOBIG},
+	{syscall.ECONNREFUSED, abi.ECLOSED}, {syscall.ECONNRESET, abi.ECLOSED}, {syscall.EPIPE, abi.ECLOSED}, {io.EOF, abi.ECLOSED}, {io.ErrUnexpectedEOF, abi.ECLOSED},
+	{syscall.EHOSTUNREACH, abi.ENOENT}, {syscall.ENETUNREACH, abi.ENOENT},
+	{context.DeadlineExceeded, abi.EDEADLINE},
 }
 
 // receive begins to take what a dialled flow brings.

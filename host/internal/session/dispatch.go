@@ -274,6 +274,7 @@ func (w *worker) answer(s *Session, batch []abi.Raw) {
 			c.in.settle(c.retain, c.keeps, s.limits().Retained)
 		}
 	}
+	s.forgetClosed()
 	w.settle(s)
 }
 
@@ -310,7 +311,7 @@ func (w *worker) settle(s *Session) {
 	case *abi.HTTPRequest, *abi.Refused:
 		w.endUnanswered(s)
 	case *abi.End:
-		if e.Reason != abi.EndLoop && s.view == nil && !s.isParked() {
+		if e.Reason != abi.EndLoop && s.view == nil && !s.isParked() && !s.goesOn(e.Conn) {
 			w.endPaced(s, inputOver)
 		}
 	case *abi.Detached:

@@ -90,6 +90,9 @@ func (f *Front) ServeExchange(x *netio.Exchange) {
 		f.serveDocument(x, r, m)
 		return
 	}
+	if q.Method == http.MethodGet && r.grant.Load().attaches(m.Point) {
+		f.room.hold(q.Context(), f.room.point(m.Point))
+	}
 	s, e := r.openExchange(x, m)
 	left := q.Context().Done()
 	if x.BodyKind() == netio.BodyToClose {

@@ -16,6 +16,8 @@ type Grant struct {
 	Read      func(file string) bool          // may it read the file, a path below the configuration's folder?
 	Listen    func(at netip.AddrPort) bool    // may it receive datagrams at this address of the computer's own?
 	Group     func(group netip.AddrPort) bool // may it receive the multicast group?
+	// Dial: may it connect, by "tcp" or "udp", to this address of a host that it named?
+	Dial func(network, host string, to netip.AddrPort) bool
 }
 
 // cut gives what of a grant a manifest asks for.
@@ -34,6 +36,9 @@ func (g *Grant) cut(m *manifest.Manifest) (less Grant) {
 	}
 	if m.Asks(manifest.CapGroup) {
 		less.Group = g.Group
+	}
+	if m.Asks(manifest.CapDial) {
+		less.Dial = g.Dial
 	}
 	less.Documents = g.Documents && m.Asks(manifest.CapDocuments)
 	return less

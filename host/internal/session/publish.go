@@ -97,7 +97,7 @@ func (s *Session) setHeader(h []byte) {
 
 // Start asks the runner's plugin to feed a point from its URL.
 func (r *Runner) start(p *point.Point) {
-	s := r.newSession(kindSource, p.Options().URL)
+	s := r.newSession(kindSource, p.Options().From())
 	s.on = p.Name()
 	s.w.add(s)
 	s.enqueue(&abi.Start{Point: []byte(p.Name()), URL: []byte(p.Options().URL)})

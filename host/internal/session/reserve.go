@@ -124,6 +124,10 @@ func (b *batch) reserveWrite(raw abi.Raw) error {
 	switch {
 	case c == nil:
 		return denyf(abi.ENOENT, "no connection %d", w.Conn)
+	case c.out != nil && !c.closed:
+		if c.out.writable() == nil {
+			return denyf(abi.ESTATE, "connection %d takes no WRITE: it does not stand yet, or is an HTTP request's", w.Conn)
+		}
 	case c.closed || c.flow != nil || b.s.view == nil && (c.net == nil || b.s.kind == kindExchange):
 		return denyf(abi.ECLOSED, "connection %d takes no WRITE", w.Conn)
 	}
@@ -224,6 +228,7 @@ func (b *batch) reserveAttach(raw abi.Raw) error {
 	if _, err := b.gather(&a.Prefix); err != nil {
 		return err
 	}
+	s.r.room.want(p)
 	r, err := p.Join(string(a.Rendition))
 	if err != nil {
 		return err

@@ -139,6 +139,7 @@ var everything = Grant{
 	Documents: true,
 	Attach:    func(string) bool { return true }, Publish: func(string) bool { return true }, Read: func(string) bool { return true },
 	Listen: func(netip.AddrPort) bool { return true }, Group: func(netip.AddrPort) bool { return true },
+	Dial: func(string, string, netip.AddrPort) bool { return true },
 }
 
 // usualDrain is longer than any test without one of its own lets sessions stay.

@@ -169,6 +169,7 @@ type conn struct {
 	reader *intake     // of net; nil if nobody reads it into in
 	file   io.Closer
 	flow   *flowing // of datagrams, which come into in
+	out    *reach   // to another computer; what comes is read into in
 	closed bool
 	retain uint64
 	keeps  bool

@@ -16,6 +16,7 @@ type sources struct {
 	active map[string]bool
 	wait   map[string]time.Duration
 	timers map[string]*time.Timer // of points that wait for their next start
+	wishes map[string]*wish       // of points whose source is started on demand, and wanted
 	closed bool
 	read   atomic.Int64 // connections whose input feeds points
 }
@@ -37,6 +38,9 @@ func (room *Room) StartSources() {
 func (room *Room) startSource(p *point.Point) {
 	if room.point(p.Name()) != p || p.Options().IsPush() {
 		return // it was removed, or changed, while it waited
+	}
+	if !room.isWanted(p) {
+		return
 	}
 	scheme, _, _ := strings.Cut(p.Options().URL, ":")
 	r := room.starter(scheme)
@@ -79,12 +83,20 @@ func (room *Room) sourceEnded(name, reason, text string) {
 		s.mu.Unlock()
 		return
 	}
+	if !s.wants(p) {
+		s.mu.Unlock()
+		p.Rest()
+		return
+	}
 	s.wait[name] = min(max(2*s.wait[name], firstRetry), lastRetry)
 	wait := s.wait[name]
 	if s.timers == nil {
 		s.timers = map[string]*time.Timer{}
 	}
-	s.timers[name] = time.AfterFunc(wait, func() { room.startSource(p) })
+	s.timers[name] = time.AfterFunc(wait, func() {
+		s.waited(name)
+		room.startSource(p)
+	})
 	s.mu.Unlock()
 	p.Fail(text)
 	about := []any{"point", name, "reason", reason, "in", wait}
@@ -102,10 +114,20 @@ func (s *sources) succeeded(name string) {
 	s.mu.Unlock()
 }
 
+// waited notes that the time until a point's next start is over.
+func (s *sources) waited(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.timers, name)
+}
+
 func (s *sources) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	for _, w := range s.wishes {
+		w.timer.Stop()
+	}
 	for _, t := range s.timers {
 		t.Stop()
 	}

@@ -85,6 +85,9 @@ func (s *Session) status() Status {
 			st.BytesOut += c.net.BytesOut()
 		} else if c.in != nil {
 			st.BytesIn += c.in.total()
+			if c.out != nil {
+				st.BytesOut += c.out.bytesOut()
+			}
 		}
 	}
 	if v := s.view; v != nil {

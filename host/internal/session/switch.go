@@ -294,6 +294,7 @@ func (s *sources) forget(name string) {
 	defer s.mu.Unlock()
 	if t := s.timers[name]; t != nil {
 		t.Stop()
+		delete(s.timers, name)
 	}
 	delete(s.wait, name)
 	delete(s.active, name)

@@ -1,0 +1,157 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/weir-media/weir/host/internal/point"
+)
+
+const (
+	// holdTime is how long a request waits for the source that it has started (chosen: an
+	// encoder on the network answers and brings a key frame within it, and players wait longer).
+	holdTime = 5 * time.Second
+	// wishLooks is how often in its time without viewers a source is looked after, and
+	// leastLook the least time between two looks (chosen: it stops later by an eighth at most).
+	wishLooks = 8
+	leastLook = 100 * time.Millisecond
+)
+
+// wish is somebody's to watch a point whose source is started on demand.
+type wish struct {
+	p     *point.Point
+	last  time.Time   // when there was a viewer, or one asked
+	timer *time.Timer // until it is looked after
+}
+
+// want notes that somebody asks for a point, and has its source started if it is one that
+// is started on demand. Any goroutine.
+func (room *Room) want(p *point.Point) {
+	o := p.Options()
+	if o.Demand == 0 || o.IsPush() || room.point(p.Name()) != p {
+		return
+	}
+	s := &room.sources
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	w := s.wishes[p.Name()]
+	isFirst := w == nil || w.p != p
+	if isFirst {
+		w = &wish{p: p}
+		w.timer = time.AfterFunc(o.Demand, func() { room.lookAfter(w) })
+		if s.wishes == nil {
+			s.wishes = map[string]*wish{}
+		}
+		s.wishes[p.Name()] = w
+	}
+	w.last = room.now()
+	waits := s.timers[p.Name()] != nil
+	s.mu.Unlock()
+	if isFirst && !waits {
+		room.log.Info("source is started on demand", "point", p.Name())
+		room.startSource(p)
+	}
+}
+
+// wants reports whether a point's source is to run. The lock is held.
+func (s *sources) wants(p *point.Point) bool {
+	w := s.wishes[p.Name()]
+	return p.Options().Demand == 0 || w != nil && w.p == p
+}
+
+// isWanted reports whether a point's source is to be started. One that nobody wants rests;
+// one that ran always, until the configuration changed, is looked after from now on.
+func (room *Room) isWanted(p *point.Point) bool {
+	s := &room.sources
+	s.mu.Lock()
+	wanted, active := s.wants(p), s.active[p.Name()]
+	s.mu.Unlock()
+	switch {
+	case wanted:
+		return true
+	case active:
+		room.want(p)
+	default:
+		p.Rest()
+	}
+	return false
+}
+
+// lookAfter stops a source that nobody has watched for its time. It is the timer's goroutine.
+func (room *Room) lookAfter(w *wish) {
+	name, o, watched := w.p.Name(), w.p.Options(), w.p.Snapshot().Viewers > 0
+	s := &room.sources
+	s.mu.Lock()
+	if s.closed || s.wishes[name] != w {
+		s.mu.Unlock()
+		return
+	}
+	now := room.now()
+	if watched {
+		w.last = now
+	}
+	isGone := room.point(name) != w.p || o.Demand == 0
+	if left := o.Demand - now.Sub(w.last); left > 0 && !isGone {
+		w.timer.Reset(min(left, max(o.Demand/wishLooks, leastLook)))
+		s.mu.Unlock()
+		return
+	}
+	delete(s.wishes, name)
+	s.mu.Unlock()
+	if !isGone {
+		room.log.Info("source is stopped: nobody watches", "point", name, "for", o.Demand)
+		room.EndSource(name, "nobody has watched for "+o.Demand.String())
+	}
+}
+
+// changes hears of a point's changes.
+type changes chan struct{}
+
+// Changed notes one; the next look sees all.
+func (c changes) Changed(*point.Point) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// hold has a request for a point wait until the source that it has started can be
+// watched, or cannot, for holdTime at most. It is the request's goroutine.
+func (room *Room) hold(ctx context.Context, p *point.Point) {
+	if p == nil || p.Options().Demand == 0 {
+		return
+	}
+	c := make(changes, 1)
+	p.Watch(c)
+	defer p.Unwatch(c)
+	room.want(p)
+	limit := time.NewTimer(holdTime)
+	defer limit.Stop()
+	for !isDecided(p) {
+		select {
+		case <-c:
+		case <-limit.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// isDecided reports whether waiting for a point's source has an end: it can be watched in
+// all its renditions, or it has failed.
+func isDecided(p *point.Point) bool {
+	s := p.Snapshot()
+	if s.State != point.Live {
+		return s.State == point.Failed || s.State == point.Draining
+	}
+	for _, r := range s.Renditions {
+		if r.Log.Header() == nil {
+			return false
+		}
+	}
+	return true
+}

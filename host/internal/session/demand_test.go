@@ -1,0 +1,120 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/point"
+	"github.com/weir-media/weir/sdk"
+)
+
+// supplier feeds a point by packets of the toy format from a file.
+func supplier(seen *recorder) handler {
+	return func(m *memo, e abi.Record, v *sdk.Verdicts) error {
+		switch e := e.(type) {
+		case *abi.Start:
+			seen.add("start")
+			*m = append(memo(nil), e.Point...)
+			v.Dial(2, e.URL, abi.DialLoop)
+		case *abi.Dialed:
+			if e.Code != abi.OK {
+				v.Close(0, abi.CloseNow, "no such file")
+				return nil
+			}
+			v.Publish(*m, "bytes:toy", abi.PublishPace)
+			v.FeedThrough(2)
+		case *abi.Stop:
+			seen.add("stop")
+			v.Close(0, abi.CloseNow, "stopped")
+		}
+		return nil
+	}
+}
+
+const supplierYAML = `
+name: supplier
+roles: [source]
+sources: [file]
+capabilities: [publish, read]
+state: {schema: supplier/1}
+`
+
+// TestDemand: a source is started for who asks, runs while somebody watches, and stops some
+// time after; one that is asked for again starts again.
+func TestDemand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const idle = 30 * time.Second
+		r := newRig(t, false, point.Options{Name: "tv", URL: "file:x", Demand: idle, Grace: time.Second, Buffer: time.Minute})
+		r.files["x"] = toyFile(600)
+		p := r.points["tv"]
+		seen := newRecorder()
+		r.add(toyYAML, toy)
+		r.add(supplierYAML, supplier(seen))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if s := p.Snapshot(); s.State != point.Idle || len(seen.list()) != 0 {
+			t.Fatalf("%v, seen %q while nobody asks", s.State, seen.list())
+		}
+		for round := range 2 {
+			began := time.Now()
+			r.room.hold(t.Context(), p)
+			if s := p.Snapshot(); s.State != point.Live || time.Since(began) > holdTime {
+				t.Fatalf("held for %v: %v", time.Since(began), s.State)
+			}
+			if _, err := p.Join("toy"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(3 * idle)
+			synctest.Wait()
+			if s := p.Snapshot(); s.State != point.Live {
+				t.Fatalf("%v with a viewer", s.State)
+			}
+			p.Leave()
+			time.Sleep(idle - time.Second)
+			synctest.Wait()
+			if s := p.Snapshot(); s.State != point.Live {
+				t.Fatalf("%v before its time", s.State)
+			}
+			time.Sleep(idle/wishLooks + 2*time.Second + time.Second) // and the grace
+			synctest.Wait()
+			if s := p.Snapshot(); s.State != point.Idle || len(s.Renditions) != 0 {
+				t.Fatalf("%v with %d renditions after it", s.State, len(s.Renditions))
+			}
+			if got, want := fmt.Sprint(seen.list()), fmt.Sprint([]string{"start", "stop", "start", "stop"}[:2*round+2]); got != want {
+				t.Fatalf("seen %s, want %s", got, want)
+			}
+		}
+		r.room.Close()
+	})
+}
+
+// TestDemandFails: a request is not held for a source that cannot be started, and nothing is
+// tried again once nobody asks any more.
+func TestDemandFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const idle = 10 * time.Second
+		r := newRig(t, false, point.Options{Name: "tv", URL: "file:gone", Demand: idle, Grace: time.Second}, point.Options{Name: "slow", URL: "none:x", Demand: idle})
+		p := r.points["tv"]
+		seen := newRecorder()
+		r.add(toyYAML, toy)
+		r.add(supplierYAML, supplier(seen))
+		began := time.Now()
+		r.room.hold(t.Context(), p)
+		if s := p.Snapshot(); s.State != point.Failed || time.Since(began) > time.Second {
+			t.Fatalf("held for %v: %v", time.Since(began), s.State)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := len(seen.list()); n < 2 || n > 6 || p.Snapshot().State != point.Idle {
+			t.Errorf("%d tries in ten seconds' interest, then %v", n, p.Snapshot().State)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		r.room.hold(ctx, r.points["slow"]) // a client that has left is not waited for
+		r.room.Close()
+	})
+}
