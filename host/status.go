@@ -272,5 +272,9 @@ func sourceText(p config.Point) string {
 	if p.Push {
 		return "an encoder pushes"
 	}
-	return point.Options{URL: p.URL}.From()
+	from := point.Options{URL: p.URL}.From()
+	if p.Demand > 0 {
+		from += ", when somebody watches"
+	}
+	return from
 }

@@ -32,62 +32,62 @@ func freeTCP(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
+// listening is an encoder that waits for one client.
+type listening struct{ name, scheme, how, play string }
+
+var listeners = []listening{
+	{"framed", "http", wmv + "-listen 1 -f asf_stream", "mmsh"},
+	{"mmsh", "mmsh", wmv + "-listen 1 -f asf_stream", "http"},
+	{"plain", "http", wmv + "-listen 1 -f asf", "mmsh"},
+	{"ts", "http", h264 + "-listen 1 -f mpegts", "http"},
+	{"bare", "tcp", h264 + "-f mpegts", "http"},
+}
+
 // TestPullFromFFmpeg: an ffmpeg that waits for one client at all is that client's encoder.
 // When it dies and comes back, viewers go on over the connections that they have.
 func TestPullFromFFmpeg(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, scheme, how, play string }{
-		{"framed", "http", wmv + "-listen 1 -f asf_stream", "mmsh"},
-		{"mmsh", "mmsh", wmv + "-listen 1 -f asf_stream", "http"},
-		{"plain", "http", wmv + "-listen 1 -f asf", "mmsh"},
-		{"ts", "http", h264 + "-listen 1 -f mpegts", "http"},
-		{"bare", "tcp", h264 + "-f mpegts", "http"},
-	} {
+	encoders, at, points := map[string]*process{}, map[string]string{}, ""
+	for _, c := range listeners {
+		port := freeTCP(t)
+		url := fmt.Sprintf("%s://127.0.0.1:%d/x", c.scheme, port)
+		at[c.name] = fmt.Sprintf("http://127.0.0.1:%d/x", port)
+		if c.scheme == "tcp" {
+			at[c.name], url = fmt.Sprintf("tcp://127.0.0.1:%d?listen", port), fmt.Sprintf("tcp://127.0.0.1:%d", port)
+		}
+		encoders[c.name] = ffmpeg.start(t, picture, c.how, at[c.name])
+		points += fmt.Sprintf("  %s: {source: {url: %q}, grace: 20s}\n", c.name, url)
+	}
+	s := servePull(t, points)
+	for _, c := range listeners {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			port := freeTCP(t)
-			at := fmt.Sprintf("http://127.0.0.1:%d/x", port)
-			url := fmt.Sprintf("%s://127.0.0.1:%d/x", c.scheme, port)
-			if c.scheme == "tcp" {
-				at, url = fmt.Sprintf("tcp://127.0.0.1:%d?listen", port), fmt.Sprintf("tcp://127.0.0.1:%d", port)
-			}
-			first := ffmpeg.start(t, picture, c.how, at)
-			s := servePull(t, fmt.Sprintf("  live: {source: {url: %q}, grace: 20s}\n", url))
-			s.WaitMedia("live", time.Second)
-			player := ffmpeg.start(t, progress, "-i", s.URL("web", c.play, "/live"), "-f null -")
+			s.WaitMedia(c.name, time.Second)
+			player := ffmpeg.start(t, progress, "-i", s.URL("web", c.play, "/"+c.name), "-f null -")
 			player.waitFrames(enough)
-			before := s.viewers()
+			before := s.watching(c.name)
 
-			first.kill()
-			ffmpeg.start(t, picture, c.how, at)
+			encoders[c.name].kill()
+			ffmpeg.start(t, picture, c.how, at[c.name])
 			player.waitFrames(enough)
-			if after := s.viewers(); len(after) != 1 || after[0] != before[0] {
+			if after := s.watching(c.name); len(after) != 1 || after[0] != before[0] {
 				t.Errorf("viewers before the gap: %v; after it: %v", before, after)
 			}
-			if n := s.Point("live").Sources; n < 2 {
+			if n := s.Point(c.name).Sources; n < 2 {
 				t.Errorf("%d sources", n)
 			}
 		})
 	}
 }
 
-// TestPullFromWeir: a second server as the source, by each protocol that it speaks.
-func TestPullFromWeir(t *testing.T) {
-	t.Parallel()
-	from := serve(t, "  demo: {source: {url: \"file:builtin/demo.asf\"}}\n  ts: {source: push}\n")
-	from.push(t, "ts", h264+ts)
-	from.WaitMedia("demo", time.Second)
-	s := servePull(t, fmt.Sprintf(`  relay: {source: {url: %q}}
-  raw: {source: {url: %q}}
-  tv: {source: {url: %q}}
-  stranger: {source: {url: %q}}
-`, from.mmsh("/demo"), from.http("/demo.asf"), from.http("/ts.ts"), from.http("/ts")))
-	for _, url := range []string{s.mmsh("/relay"), s.http("/raw"), s.http("/tv"), s.http("/stranger")} {
-		t.Run(url[strings.LastIndex(url, "/")+1:], func(t *testing.T) {
-			t.Parallel()
-			ffmpegPlays(t, url)
-		})
+// watching lists the connections that watch a point.
+func (s server) watching(point string) (peers []string) {
+	for _, x := range s.Sessions(point) {
+		if x.Role == "viewer" {
+			peers = append(peers, x.Peer)
+		}
 	}
+	return peers
 }
 
 // TestPullFromVLC: VLC as a Windows Media server, which answers a player's two requests.
@@ -106,36 +106,75 @@ func TestPullFromVLC(t *testing.T) {
 	ffmpegPlays(t, s.mmsh("/live"))
 }
 
-// TestPullOnDemand: the source runs from the first viewer's request, who gets pictures, till
-// some time after the last has left, and again.
-func TestPullOnDemand(t *testing.T) {
+// TestPullFromWeir: a second server as the source, by each protocol that it speaks, on
+// demand, and where it has nothing to give.
+func TestPullFromWeir(t *testing.T) {
 	t.Parallel()
-	from := serve(t, "  demo: {source: {url: \"file:builtin/demo.asf\"}}\n")
-	s := servePull(t, fmt.Sprintf("  relay: {source: {url: %q, start: demand, idle: 1s}}\n", from.mmsh("/demo")))
-	for n := range uint64(2) {
-		if p := s.WaitPoint("relay", "idle"); p.Sources != n || from.Point("demo").Viewers != 0 {
-			t.Fatalf("%d sources of %d while nobody watches", p.Sources, n)
+	from := serve(t, `
+  demo: {source: {url: "file:builtin/demo.asf"}}
+  rare: {source: {url: "file:builtin/demo.asf"}}
+  ts: {source: push}
+  idle: {source: push}
+`)
+	from.push(t, "ts", h264+ts)
+	from.WaitMedia("demo", time.Second)
+	from.WaitMedia("rare", time.Second)
+	nobody := freeTCP(t)
+	s := servePull(t, fmt.Sprintf(`
+  relay: {source: {url: %[1]q}}
+  raw: {source: {url: %[2]q}}
+  tv: {source: {url: %[3]q}}
+  stranger: {source: {url: %[4]q}}
+  rare: {source: {url: %[5]q, start: demand, idle: 1s}}
+  gone: {source: {url: "http://user:secret@127.0.0.1:%[8]d/x"}}
+  foreign: {source: {url: "http://192.0.2.1:8080"}}
+  inner: {source: {url: "http://[::1]:%[8]d/x"}}
+  nothing: {source: {url: %[6]q}}
+  waiting: {source: {url: %[7]q}}
+  demand: {source: {url: "http://127.0.0.1:%[8]d/x", start: demand}}
+`, from.mmsh("/demo"), from.http("/demo.asf"), from.http("/ts.ts"), from.http("/ts"), from.mmsh("/rare"), from.http("/nix"), from.mmsh("/idle"), nobody))
+	t.Run("all", func(t *testing.T) {
+		for name, url := range map[string]string{"relay": s.mmsh("/relay"), "raw": s.http("/raw"), "tv": s.http("/tv"), "stranger": s.http("/stranger")} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s.WaitMedia(name, time.Second)
+				ffmpegPlays(t, url)
+			})
 		}
-		ffmpegPlays(t, s.mmsh("/relay"))
-		s.WaitPoint("relay", "idle")
-		from.WaitViewers("demo", 0)
-	}
-	s.WaitPoint("relay", "idle")
+		t.Run("demand", func(t *testing.T) {
+			t.Parallel()
+			pullsOnDemand(t, s, from)
+		})
+		t.Run("refused", func(t *testing.T) {
+			t.Parallel()
+			pullRefused(t, s, nobody)
+		})
+	})
+	// The server that takes over dials for itself.
+	next := server{s.TakeOver()}
+	next.WaitMedia("relay", time.Second)
+	ffmpegPlays(t, next.mmsh("/relay"))
+	<-s.Retired()
 }
 
-// TestPullRefused: what cannot be had is said in the point's status, and tried again after
-// a time that doubles.
-func TestPullRefused(t *testing.T) {
-	t.Parallel()
-	nobody := freeTCP(t)
-	from := serve(t, "  idle: {source: push}\n")
-	s := servePull(t, fmt.Sprintf(`  gone: {source: {url: "http://user:secret@127.0.0.1:%d/x"}}
-  foreign: {source: {url: "http://192.0.2.1:8080"}}
-  inner: {source: {url: "http://[::1]:%d/x"}}
-  nothing: {source: {url: %q}}
-  waiting: {source: {url: %q}}
-  demand: {source: {url: "http://127.0.0.1:%d/x", start: demand}}
-`, nobody, nobody, from.http("/nix"), from.mmsh("/idle"), nobody))
+// pullsOnDemand: the source runs from the first viewer's request, who gets pictures, till
+// some time after the last has left, and again.
+func pullsOnDemand(t *testing.T, s, from server) {
+	t.Helper()
+	for n := range uint64(2) {
+		if p := s.WaitPoint("rare", "idle"); p.Sources != n || from.Point("rare").Viewers != 0 {
+			t.Fatalf("%d sources of %d while nobody watches", p.Sources, n)
+		}
+		ffmpegPlays(t, s.mmsh("/rare"))
+		s.WaitPoint("rare", "idle")
+		from.WaitViewers("rare", 0)
+	}
+}
+
+// pullRefused: what cannot be had is said in the point's status, and tried again after a
+// time that doubles.
+func pullRefused(t *testing.T, s server, nobody int) {
+	t.Helper()
 	for point, want := range map[string]string{
 		"gone":    fmt.Sprintf("http://127.0.0.1:%d/x cannot be reached: 127.0.0.1:%d: connection refused", nobody, nobody),
 		"foreign": `connecting to 192.0.2.1:8080 is not granted to this plugin in plugins.yaml (grant: dial: ["tcp:192.0.2.1:8080"])`,
@@ -153,7 +192,10 @@ func TestPullRefused(t *testing.T) {
 	}
 	began := time.Now()
 	curl.run(t, "-sS -i", s.http("/demand")).says("503").says("Retry-After")
-	if took := time.Since(began); took > 4*time.Second {
+	if took := time.Since(began); took > holdTime {
 		t.Errorf("a refused connection is waited for, %v", took)
 	}
 }
+
+// holdTime is how long a request waits for a source on demand at most (host/internal/session).
+const holdTime = 5 * time.Second

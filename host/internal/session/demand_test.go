@@ -21,12 +21,12 @@ func supplier(seen *recorder) handler {
 			*m = append(memo(nil), e.Point...)
 			v.Dial(2, e.URL, abi.DialLoop)
 		case *abi.Dialed:
-			if e.Code != abi.OK {
+			if e.Code == abi.OK {
+				v.Publish(*m, "bytes:toy", abi.PublishPace)
+				v.FeedThrough(2)
+			} else {
 				v.Close(0, abi.CloseNow, "no such file")
-				return nil
 			}
-			v.Publish(*m, "bytes:toy", abi.PublishPace)
-			v.FeedThrough(2)
 		case *abi.Stop:
 			seen.add("stop")
 			v.Close(0, abi.CloseNow, "stopped")

@@ -107,7 +107,7 @@ func (b *batch) reserveReach(d *abi.Dial) (*reach, error) {
 		x.options.Silence = dialSilence
 	}
 	no := &netio.DeniedError{Host: x.options.Host}
-	if a, err := netip.ParseAddr(x.options.Host); err == nil {
+	if a, notAddress := netip.ParseAddr(x.options.Host); notAddress == nil {
 		no.To = netip.AddrPortFrom(a.Unmap(), port)
 	}
 	if r.grant.Load().Dial == nil || no.To.IsValid() && !r.dials(no.Host, no.To) { // the addresses of a name are judged when they are known

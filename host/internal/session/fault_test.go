@@ -239,7 +239,7 @@ func TestRefusedValues(t *testing.T) {
 		}},
 		"dial twice":            {abi.EINVAL, func(v *sdk.Verdicts) { repeat(2, func(int) { v.Dial(2, []byte("file:x"), 0) }) }},
 		"dial outside":          {abi.EPERM, func(v *sdk.Verdicts) { v.Dial(2, []byte("file:a/../../x"), 0) }},
-		"dial the net":          {abi.ENOSYS, func(v *sdk.Verdicts) { v.Dial(2, []byte("tcp:127.0.0.1:1"), 0) }},
+		"dial the net":          {abi.ENOSYS, func(v *sdk.Verdicts) { v.Dial(2, []byte("sctp:127.0.0.1:1"), 0) }},
 		"publish nothing known": {abi.ENOSYS, func(v *sdk.Verdicts) { v.Publish([]byte("full"), "bytes:mp3", 0) }},
 		"document unasked":      {abi.ESTATE, func(v *sdk.Verdicts) { v.Document("a/b", 0, v.Pieces()) }},
 		"feed without child":    {abi.ESTATE, func(v *sdk.Verdicts) { v.FeedThrough(1) }},
