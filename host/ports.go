@@ -25,6 +25,7 @@ func (s *Server) Ports() []admin.Port {
 		}
 	}
 	all = append(all, s.fedPorts()...)
+	all = append(all, s.peerPorts()...)
 	all = append(all, s.adminPorts()...)
 	for _, c := range s.config().Listeners {
 		all = append(all, upstreamPorts(c)...)
@@ -118,6 +119,14 @@ func joinPorts(group netip.Addr, like admin.Port) (all []admin.Port) {
 	}
 	for _, like.Direction = range []string{admin.In, admin.Out} {
 		all = append(all, like)
+	}
+	return all
+}
+
+// peerPorts are those from which players are sent to that asked for it in another connection, and at which their reports come.
+func (s *Server) peerPorts() (all []admin.Port) {
+	for _, a := range s.room.PeerAddrs() {
+		all = append(all, admin.Port{Direction: admin.In, Protocol: "udp", Address: a.Addr().String(), Port: fmt.Sprint(a.Port()), Purpose: "reports of players that are sent datagrams from here"})
 	}
 	return all
 }

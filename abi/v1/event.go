@@ -163,9 +163,11 @@ type Timer struct {
 // Dialed answers DIAL: Head.Conn is the new connection, or Code says why not.
 type Dialed struct {
 	Head
-	Code Code
-	Text []byte
-	Size uint64 // of a file, bytes
+	Code   Code
+	Text   []byte
+	Size   uint64 // of a file, bytes
+	Local  []byte // "address:port" of a flow to the peer
+	Remote []byte // likewise, the peer's
 }
 
 // HTTPReply answers DIAL of an http: or https: URL: the head of the answer on connection

@@ -90,6 +90,8 @@ func (r *Dialed) visit(c *coder) {
 	c.i32((*int32)(&r.Code))
 	c.bytes(&r.Text)
 	c.u64(&r.Size)
+	c.bytes(&r.Local)
+	c.bytes(&r.Remote)
 }
 
 // Op names the record.

@@ -59,6 +59,12 @@ func JoinGroup(o GroupOptions) (*Flow, error) {
 	return nil, errNoUDP
 }
 
+// Dial fails.
+func (p *Peers) Dial(PeerOptions) (*Flow, error) { return nil, errNoUDP }
+
+// Close does nothing.
+func (p *Peers) Close() {}
+
 type udpSocket struct {
 	flows    atomic.Int64
 	retiring atomic.Bool

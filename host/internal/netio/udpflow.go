@@ -104,13 +104,19 @@ func (f *Flow) Keep(on bool) {
 // buffer was full, as far as known: the count comes with later datagrams.
 func (f *Flow) Lost() uint64 { return f.receiver.dropped() }
 
-// Start gives a flow of JoinGroup its sink; nothing is received before. It is
+// Start gives a flow of JoinGroup or of Peers its sink; nothing is received before. It is
 // for one call.
 func (f *Flow) Start(s FlowSink) {
 	f.sink.mu.Lock()
 	f.sink.to = s
 	f.sink.mu.Unlock()
-	f.receiver.start(f)
+	if f.table == nil {
+		f.receiver.start(f)
+		return
+	}
+	if f.sink.reason.Load() != 0 { // it has ended before
+		f.sink.settle()
+	}
 }
 
 // Close ends the flow. The sink's Ended comes before Close returns, or, if one

@@ -1,7 +1,9 @@
 package netio
 
 import (
+	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -141,6 +143,26 @@ func (t *flowTable) add(f *Flow, now int64) (in, evicted *Flow, drop UDPDrop) {
 	by.flows.Add(1)
 	t.counts.opened.Add(1)
 	return f, evicted, 0
+}
+
+// dial enters a flow whose peer has not sent anything; nobody makes room for it.
+func (t *flowTable) dial(f *Flow, now int64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.stopped:
+		return net.ErrClosed
+	case t.flows[f.id] != nil:
+		return syscall.EADDRINUSE
+	case len(t.flows) >= t.max:
+		return ErrTooManyPeers
+	}
+	f.age = flowAge{seen: now, datagrams: provenDatagrams}
+	t.flows[f.id] = f
+	t.proven.push(f)
+	f.from.Load().flows.Add(1)
+	t.counts.opened.Add(1)
+	return nil
 }
 
 // maxKept is how many flows may be kept: a half, so that others always have room.

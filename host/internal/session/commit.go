@@ -99,7 +99,7 @@ func (b *batch) commitWrite(raw abi.Raw) {
 	out := join(pieces)
 	s := b.s
 	c := s.conn(b.rec.write.Conn)
-	if v := s.view; v != nil && c.out == nil {
+	if v := s.view; s.isViewer(c) {
 		if b.seen.closes {
 			v.quiet()
 		}

@@ -60,6 +60,9 @@ func (b *batch) reserveDial(raw abi.Raw) error {
 		b.dials = append(b.dials, x)
 		return nil
 	}
+	if scheme == "udp" && strings.HasPrefix(path, "//"+peerHost+":") {
+		return b.reserveDialPeer(x, address)
+	}
 	switch scheme {
 	case "file":
 		if !s.r.grant.Load().reads(path) {
@@ -152,6 +155,9 @@ func (s *Session) dialed(d dialed) {
 		e.Code, e.Text = dialCode(d.err), []byte(d.err.Error())
 		s.enqueue(e)
 	case d.flow != nil:
+		if remote := d.flow.Remote(); remote.IsValid() {
+			e.Local, e.Remote = []byte(d.flow.Local().String()), []byte(remote.String())
+		}
 		s.enqueue(e)
 		s.receive(d)
 	case d.reach != nil:
@@ -192,7 +198,7 @@ var dialCodes = []struct {
 	{syscall.EADDRINUSE, abi.EBUSY},
 	{os.ErrPermission, abi.EPERM}, // EACCES and EPERM too
 	{os.ErrDeadlineExceeded, abi.EDEADLINE}, {syscall.ETIMEDOUT, abi.EDEADLINE},
-	{net.ErrClosed, abi.ECLOSED}, {os.ErrClosed, abi.ECLOSED},
+	{net.ErrClosed, abi.ECLOSED}, {os.ErrClosed, abi.ECLOSED}, {netio.ErrTooManyPeers, abi.EBUSY},
 	{os.ErrNotExist, abi.ENOENT}, {syscall.ENOTDIR, abi.ENOENT},
 	{netio.ErrNoInterface, abi.ENOENT}, {syscall.ENODEV, abi.ENOENT}, // no interface or route for the group
 	{syscall.EADDRNOTAVAIL, abi.ENOENT}, // no address of this computer's
@@ -206,7 +212,11 @@ var dialCodes = []struct {
 func (s *Session) receive(d dialed) {
 	c, k := s.flow(d.number, d.flow)
 	s.conns = append(s.conns, c)
-	s.w.watchSilence(s, c, dialSilence)
+	if d.flow.Remote().IsValid() {
+		c.flow.answered.Store(true) // the stream beside it has proved the address
+	} else {
+		s.w.watchSilence(s, c, dialSilence)
+	}
 	d.flow.Start(k)
 }
 

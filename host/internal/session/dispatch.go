@@ -315,7 +315,13 @@ func (w *worker) settle(s *Session) {
 			w.endPaced(s, inputOver)
 		}
 	case *abi.Detached:
-		if v := s.view; v == nil || v.hasLeft() {
+		switch v := s.view; {
+		case v == nil:
+			w.end(s, string(e.Reason))
+		case !v.hasLeft():
+		case v.seat.on.number > 1 && v.seat.on.closed:
+			s.view = nil // the plugin has closed a flow, and may attach another connection
+		default:
 			w.end(s, string(e.Reason))
 		}
 	case *abi.Stop:

@@ -128,7 +128,7 @@ func (b *batch) reserveWrite(raw abi.Raw) error {
 		if c.out.writable() == nil {
 			return denyf(abi.ESTATE, "connection %d takes no WRITE: it does not stand yet, or is an HTTP request's", w.Conn)
 		}
-	case c.closed || c.flow != nil || b.s.view == nil && (c.net == nil || b.s.kind == kindExchange):
+	case c.closed || c.flow != nil || !b.s.isViewer(c) && (c.net == nil || b.s.kind == kindExchange):
 		return denyf(abi.ECLOSED, "connection %d takes no WRITE", w.Conn)
 	}
 	_, err := b.gather(&w.Pieces)
@@ -205,6 +205,7 @@ func (b *batch) reserveAttach(raw abi.Raw) error {
 	}
 	name := string(a.Point)
 	p := s.r.room.point(name)
+	c := s.viewerConn(a.Conn)
 	switch {
 	case !s.r.grant.Load().attaches(name):
 		return denyf(abi.EPERM, "attach to point %q is not granted to this plugin in plugins.yaml (grant: attach)", name)
@@ -216,11 +217,15 @@ func (b *batch) reserveAttach(raw abi.Raw) error {
 		return denyf(abi.ESTATE, "the connection has a viewer already")
 	case s.kind == kindExchange && s.view == nil && !b.seen.response:
 		return denyf(abi.ESTATE, "ATTACH on an HTTP exchange follows its HTTP_RESPONSE in the same batch")
-	case s.kind != kindExchange && s.kind != kindRaw || a.Conn > 1:
+	case c == nil:
+		return denyf(abi.ENOENT, "no connection %d", a.Conn)
+	case s.kind != kindExchange && s.kind != kindRaw || a.Conn > 1 && (c.flow == nil || !c.flow.Remote().IsValid()):
 		return denyf(abi.ESTATE, "this session has no viewer's connection %d", a.Conn)
-	case s.conns[0].flow != nil && (s.conns[0].closed || !s.conns[0].flow.isShareable()):
+	case s.view != nil && s.view.seat.on != c:
+		return denyf(abi.ESTATE, "another connection of the session's is its viewer")
+	case c.flow != nil && (c.closed || !c.flow.isShareable()):
 		return denyf(abi.ESTATE, "the flow's address is bound by another server and steered here: SEND reaches its peer, ATTACH does not")
-	case s.conns[0].flow != nil && !s.conns[0].flow.answered.Load():
+	case c.flow != nil && !c.flow.answered.Load():
 		return denyf(abi.EAGAIN, "the flow's peer has sent nothing since SEND: whether it has the address that it came from is not known")
 	case a.Mode > abi.StartTime || a.OnLag > abi.LagClose || a.OnChange > abi.AfterEvent || a.OnEnd > abi.AfterEvent:
 		return denyf(abi.EINVAL, "ATTACH with a mode or rule that this host does not know")

@@ -70,7 +70,9 @@ type Room struct {
 	switching  sync.Mutex                             // held while generations are put in force or taken away
 	limits     limits                                 // set before the first session
 	join       func(netio.GroupOptions) (flow, error) // likewise
+	dialPeer   func(netio.PeerOptions) (flow, error)  // likewise
 	spareAfter time.Duration                          // likewise
+	peers      netio.Peers
 }
 
 // New makes an empty room.
@@ -79,6 +81,7 @@ func New(o Options) *Room {
 		o.Now = time.Now
 	}
 	room := &Room{options: o, log: o.Log, metrics: o.Metrics, version: o.Version, now: o.Now, started: booted(o.Now()), limits: usualLimits, join: joinFlow, spareAfter: spareAfter}
+	room.peers.Log, room.dialPeer = o.Log, room.dialFlow
 	room.runners.Store(&[]*Runner{})
 	room.points.Store(&map[string]*point.Point{})
 	room.sources.wait = map[string]time.Duration{}
@@ -316,4 +319,5 @@ func (room *Room) Close() {
 		r.Close()
 	}
 	room.readers.Wait()
+	room.peers.Close()
 }

@@ -76,7 +76,9 @@ func (s *Session) status() Status {
 	}
 	for _, c := range s.conns {
 		if c.flow != nil {
-			st.Listener, st.Local = c.flow.Listener(), c.flow.Local()
+			if c.number == 1 || !c.flow.Remote().IsValid() { // else it stands beside a stream, which tells more
+				st.Listener, st.Local = c.flow.Listener(), c.flow.Local()
+			}
 			dropped, received := c.drops()
 			st.Dropped += dropped
 			st.BytesIn += received

@@ -15,6 +15,7 @@ import (
 // seat is a viewer's place in the delivery pool and on a point.
 type seat struct {
 	rendition *point.Rendition
+	on        *conn // the worker's: the viewer's connection
 
 	mu     sync.Mutex
 	viewer *deliver.Viewer
@@ -25,9 +26,10 @@ type seat struct {
 // view is a session as a viewer. It is the same memory: an object less for each.
 type view Session
 
-// sit makes the session a viewer of a rendition. Worker.
-func (s *Session) sit(on *point.Rendition) *view {
+// sit makes a connection of the session's a viewer of a rendition. Worker.
+func (s *Session) sit(c *conn, on *point.Rendition) *view {
 	v := (*view)(s)
+	v.seat.on = c
 	v.seat.mu.Lock()
 	v.seat.rendition, v.seat.viewer, v.seat.final, v.seat.held = on, nil, nil, false
 	v.seat.mu.Unlock()
@@ -134,7 +136,7 @@ func (v *view) Readable(b []byte) {
 func (v *view) Held(why deliver.Reason) {
 	v.setHeld(true)
 	st := v.stats()
-	v.session().enqueue(&abi.Detached{Head: abi.Head{Conn: 1}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
+	v.session().enqueue(&abi.Detached{Head: abi.Head{Conn: v.seat.on.number}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
 }
 
 // Detached notes that the viewer has left the pool.
@@ -146,10 +148,10 @@ func (v *view) Detached(st deliver.Stats, why deliver.Reason) {
 	v.seat.final = &st
 	v.seat.rendition.Point().Leave()
 	v.seat.mu.Unlock()
-	if f := v.conns[0].flow; f != nil {
+	if f := v.seat.on.flow; f != nil {
 		f.keep(false)
 	}
-	v.session().enqueue(&abi.Detached{Head: abi.Head{Conn: 1}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
+	v.session().enqueue(&abi.Detached{Head: abi.Head{Conn: v.seat.on.number}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
 }
 
 var startModes = map[abi.StartMode]stream.StartMode{
@@ -167,11 +169,11 @@ func (b *batch) commitAttach(raw abi.Raw) {
 		b.reattach(prefix)
 		return
 	}
-	if s.conns[0].flow != nil {
-		b.attachFlow(prefix)
+	if c := s.viewerConn(a.Conn); c.flow != nil {
+		b.attachFlow(c, prefix)
 		return
 	}
-	v := s.sit(b.joined)
+	v := s.sit(s.conns[0], b.joined)
 	c, head := s.hijacked()
 	if c == nil {
 		b.joined.Point().Leave()
@@ -187,7 +189,7 @@ func (b *batch) commitAttach(raw abi.Raw) {
 	if h := cursor.Header(); h != nil && a.WithHeader != 0 {
 		head = append(head, h.Bytes...)
 	}
-	s.enqueue(attached(cursor))
+	s.enqueue(attached(1, cursor))
 	spec := attachment(a, b.joined, cursor)
 	spec.Buffers.Pending, spec.By = int(s.limits().Writes), s.r.name
 	if err := v.attach(c, head, spec); err != nil {
@@ -213,20 +215,22 @@ func (b *batch) reattach(prefix [][]byte) {
 		header = h.Bytes
 	}
 	h := v.handle()
-	if b.s.conns[0].flow != nil {
+	if v.seat.on.flow != nil {
 		reattachFlow(h, prefix, header)
 	} else if out := append(join(prefix), header...); len(out) > 0 {
 		_ = h.Write(out) // an overflow detaches the viewer, which the session then hears
 	}
 	h.Switch(b.joined.Log, cursor, b.joined.Datagram())
-	v.resume()
-	b.s.enqueue(attached(cursor))
+	if a.Hold == 0 {
+		v.resume()
+	}
+	b.s.enqueue(attached(v.seat.on.number, cursor))
 }
 
 // attached tells where a viewer begins: of a packet that is still to come, only the
 // sequence number is known.
-func attached(c stream.Cursor) *abi.Attached {
-	e := &abi.Attached{Head: abi.Head{Conn: 1}}
+func attached(number uint32, c stream.Cursor) *abi.Attached {
+	e := &abi.Attached{Head: abi.Head{Conn: number}}
 	p, st := c.Next() // of a copy
 	e.Sequence = c.Seq()
 	if st == stream.More {

@@ -30,12 +30,22 @@ func (f *flowing) keep(on bool) {
 	}
 }
 
-// attachFlow puts the peer of the session's flow into the delivery pool. What the peer
-// sends still comes to the plugin.
-func (b *batch) attachFlow(prefix [][]byte) {
+// viewerConn gives the connection that ATTACH names: the client's, or a flow to it.
+func (s *Session) viewerConn(number uint32) *conn {
+	if number <= 1 {
+		return s.conns[0]
+	}
+	return s.conn(number)
+}
+
+// isViewer tells whether the connection is the viewer's.
+func (s *Session) isViewer(c *conn) bool { return s.view != nil && s.seat.on == c }
+
+// attachFlow puts the peer of a flow into the delivery pool. What the peer sends still
+// comes to the plugin.
+func (b *batch) attachFlow(c *conn, prefix [][]byte) {
 	a, s := &b.rec.attach, b.s
-	c := s.conns[0]
-	v := s.sit(b.joined)
+	v := s.sit(c, b.joined)
 	s.view = v
 	s.on = b.joined.Point().Name()
 	cursor := b.cursor()
@@ -51,7 +61,7 @@ func (b *batch) attachFlow(prefix [][]byte) {
 	spec.Socket = deliver.UDPSocket{TTL: -1, Shared: shared, From: from}
 	c.flow.keep(true)
 	c.flow.view.Store(v)
-	s.enqueue(attached(cursor))
+	s.enqueue(attached(c.number, cursor))
 	viewer, err := s.r.room.options.Pool.AttachUDP(spec)
 	if err != nil {
 		s.r.log.Info("viewer not attached", "session", s.id, "peer", s.name(), "error", err)
