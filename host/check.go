@@ -149,7 +149,8 @@ func cause(err error) string {
 
 // pluginListeners checks that a plugin can be spoken to where it listens.
 func (x *crossing) pluginListeners(p config.Plugin, m *manifest.Manifest) {
-	takesTCP := len(m.Listens.HTTP)+len(m.Listens.Raw)+len(m.Documents) > 0
+	connections := m.Listens.RTSP || len(m.Listens.HTTP)+len(m.Listens.Raw) > 0
+	takesTCP := connections || len(m.Documents) > 0
 	takesUDP := len(m.Listens.UDP) > 0
 	for i, name := range p.Listeners {
 		l, _ := x.c.Listener(name)
@@ -163,7 +164,7 @@ func (x *crossing) pluginListeners(p config.Plugin, m *manifest.Manifest) {
 			x.doubt(p.Name+" listens to nothing, so no listener has any use; remove it", key...)
 		}
 	}
-	if len(p.Listeners) == 0 && (takesUDP || len(m.Listens.HTTP)+len(m.Listens.Raw) > 0) {
+	if len(p.Listeners) == 0 && (takesUDP || connections) {
 		x.doubt("takes connections, but names no listener; add listeners: ["+strings.Join(listenerNames(x.c), ", ")+"]", "plugins", p.Name)
 	}
 }

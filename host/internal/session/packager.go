@@ -11,6 +11,10 @@ import (
 const (
 	maxNotes     = 128      // packets that one PACKETS brings (chosen)
 	maxNoteBytes = 64 << 10 // of payload and notes in one PACKETS (chosen)
+	// maxWindowBytes bounds the source packets that one PACKETS is about, since a packager
+	// may answer each by many packets that mark its parts. Chosen: packets of 188 bytes take a
+	// third of an outbox then.
+	maxWindowBytes = 512 << 10
 	// maxPackageHeader is the longest header that PACKAGE brings whole: the longest that
 	// fits into one $H chunk (MS-WMSP 2.2.3.1.1).
 	maxPackageHeader = 64 << 10
@@ -113,11 +117,11 @@ func (s *Session) peekPackets() bool {
 	p.window = p.window[:0]
 	notes := &p.notes
 	notes.Packets.Reset()
-	most := maxNotes
+	most, bytes := maxNotes, 0
 	if p.most > 0 {
 		most = p.most
 	}
-	for len(p.window) < most && notes.Packets.Size() < maxNoteBytes {
+	for len(p.window) < most && notes.Packets.Size() < maxNoteBytes && bytes < maxWindowBytes {
 		mark := p.after
 		k, st := p.after.Next()
 		if st == stream.Overrun {
@@ -135,6 +139,7 @@ func (s *Session) peekPackets() bool {
 			break
 		}
 		p.window = append(p.window, k)
+		bytes += len(k.Bytes)
 		notes.Packets.Add(p.note(k))
 	}
 	if len(p.window) == 0 {
