@@ -1,0 +1,14 @@
+// Command rtsp is the plugin that speaks RTSP 1.0 with players (RFC 2326): ffmpeg, VLC,
+// mpv, mplayer and GStreamer, over UDP or inside the RTSP connection.
+//
+// It owns the meaning of requests, an RTSP session's place between SETUP and TEARDOWN, and
+// the renditions "rtp" and "rtsp", which it makes out of "mpegts" (RFC 2250). Bytes of the
+// connection, datagrams of RTCP and descriptions of packets come in; answers, attachments
+// and heads of RTP packets go out. It never sees media bytes: the host sends them.
+package main
+
+import "github.com/weir-media/weir/sdk"
+
+func init() { sdk.Register(newPlugin) }
+
+func main() { sdk.Main() }
