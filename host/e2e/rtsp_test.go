@@ -136,15 +136,15 @@ func TestRTSPRefusals(t *testing.T) {
 		{"REDIRECT", "idle", "", "501 Not Implemented"},
 		{"OPTIONS", "idle", "", "200 OK"},
 	} {
-		got := ask(t, s.Addr("web"), fmt.Sprintf("%s %s%s RTSP/1.0\r\nCSeq: 0\r\n%s\r\n", c.method, url, c.path, c.fields))
+		got := asksRTSP(t, s.Addr("web"), fmt.Sprintf("%s %s%s RTSP/1.0\r\nCSeq: 0\r\n%s\r\n", c.method, url, c.path, c.fields))
 		if want := "RTSP/1.0 " + c.want + "\r\nCSeq: 0\r\n"; !strings.HasPrefix(got, want) {
 			t.Errorf("%s %s: %q, want %q", c.method, c.path, got, want)
 		}
 	}
 }
 
-// ask sends a request and gives the head of the answer.
-func ask(t *testing.T, to, request string) string {
+// asksRTSP sends a request and gives the head of the answer.
+func asksRTSP(t *testing.T, to, request string) string {
 	t.Helper()
 	c, err := net.Dial("tcp", to)
 	if err != nil {
