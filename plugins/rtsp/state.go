@@ -124,7 +124,8 @@ func (s *state) ReadState(blob []byte) error {
 	s.mode = mode(blob[1])
 	s.pending = pending{kind: kind(blob[2]), hasCSeq: blob[0]&bitCSeq != 0, cseq: le.Uint64(blob[3:]), end: le.Uint64(blob[11:])}
 	s.id, s.seen = le.Uint64(blob[19:]), int64(le.Uint64(blob[27:]))
-	rest, err := blob[fixed:], error(nil)
+	var err error
+	rest := blob[fixed:]
 	for _, text := range [...]*[]byte{&s.local, &s.point, &s.base} {
 		if *text, rest, err = readText(*text, rest); err != nil {
 			return err

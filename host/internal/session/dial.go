@@ -165,7 +165,7 @@ func (s *Session) dialed(d dialed) {
 	default:
 		e.Size = uint64(d.file.Size())
 		c := &conn{number: d.number, in: newInlet(s.markReady), file: d.file}
-		s.conns = append(s.conns, c)
+		s.enter(c)
 		s.enqueue(e)
 		s.r.room.readers.Go(func() { pumpFile(d.file, c.in, d.loop) })
 	}
@@ -211,7 +211,7 @@ var dialCodes = []struct {
 // receive begins to take what a dialled flow brings.
 func (s *Session) receive(d dialed) {
 	c, k := s.flow(d.number, d.flow)
-	s.conns = append(s.conns, c)
+	s.enter(c)
 	if d.flow.Remote().IsValid() {
 		c.flow.answered.Store(true) // the stream beside it has proved the address
 	} else {

@@ -319,7 +319,7 @@ func (w *worker) settle(s *Session) {
 		case v == nil:
 			w.end(s, string(e.Reason))
 		case !v.hasLeft():
-		case v.seat.on.number > 1 && v.seat.on.closed:
+		case s.leftFlow():
 			s.view = nil // the plugin has closed a flow, and may attach another connection
 		default:
 			w.end(s, string(e.Reason))

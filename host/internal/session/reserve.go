@@ -221,7 +221,7 @@ func (b *batch) reserveAttach(raw abi.Raw) error {
 		return denyf(abi.ENOENT, "no connection %d", a.Conn)
 	case s.kind != kindExchange && s.kind != kindRaw || a.Conn > 1 && (c.flow == nil || !c.flow.Remote().IsValid()):
 		return denyf(abi.ESTATE, "this session has no viewer's connection %d", a.Conn)
-	case s.view != nil && s.view.seat.on != c:
+	case s.view != nil && !s.isViewer(c):
 		return denyf(abi.ESTATE, "another connection of the session's is its viewer")
 	case c.flow != nil && (c.closed || !c.flow.isShareable()):
 		return denyf(abi.ESTATE, "the flow's address is bound by another server and steered here: SEND reaches its peer, ATTACH does not")

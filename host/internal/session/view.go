@@ -15,12 +15,12 @@ import (
 // seat is a viewer's place in the delivery pool and on a point.
 type seat struct {
 	rendition *point.Rendition
-	on        *conn // the worker's: the viewer's connection
 
 	mu     sync.Mutex
 	viewer *deliver.Viewer
 	final  *deliver.Stats // once the pool has closed the connection
 	held   bool           // off its log, the connection open
+	number uint32         // of its connection
 }
 
 // view is a session as a viewer. It is the same memory: an object less for each.
@@ -29,9 +29,8 @@ type view Session
 // sit makes a connection of the session's a viewer of a rendition. Worker.
 func (s *Session) sit(c *conn, on *point.Rendition) *view {
 	v := (*view)(s)
-	v.seat.on = c
 	v.seat.mu.Lock()
-	v.seat.rendition, v.seat.viewer, v.seat.final, v.seat.held = on, nil, nil, false
+	v.seat.rendition, v.seat.viewer, v.seat.final, v.seat.held, v.seat.number = on, nil, nil, false, c.number
 	v.seat.mu.Unlock()
 	return v
 }
@@ -120,7 +119,9 @@ func (v *view) stats() deliver.Stats {
 // Readable takes input from a viewer's peer: of a raw connection it is the plugin's,
 // an HTTP viewer has nothing to say any more.
 func (v *view) Readable(b []byte) {
+	v.seat.mu.Lock()
 	c := v.conns[0]
+	v.seat.mu.Unlock()
 	if v.kind != kindRaw || c.in == nil {
 		return
 	}
@@ -136,7 +137,7 @@ func (v *view) Readable(b []byte) {
 func (v *view) Held(why deliver.Reason) {
 	v.setHeld(true)
 	st := v.stats()
-	v.session().enqueue(&abi.Detached{Head: abi.Head{Conn: v.seat.on.number}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
+	v.session().enqueue(&abi.Detached{Head: abi.Head{Conn: v.seat.number}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
 }
 
 // Detached notes that the viewer has left the pool.
@@ -148,10 +149,7 @@ func (v *view) Detached(st deliver.Stats, why deliver.Reason) {
 	v.seat.final = &st
 	v.seat.rendition.Point().Leave()
 	v.seat.mu.Unlock()
-	if f := v.seat.on.flow; f != nil {
-		f.keep(false)
-	}
-	v.session().enqueue(&abi.Detached{Head: abi.Head{Conn: v.seat.on.number}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
+	v.session().enqueue(&abi.Detached{Head: abi.Head{Conn: v.seat.number}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
 }
 
 var startModes = map[abi.StartMode]stream.StartMode{
@@ -215,7 +213,7 @@ func (b *batch) reattach(prefix [][]byte) {
 		header = h.Bytes
 	}
 	h := v.handle()
-	if v.seat.on.flow != nil {
+	if b.s.conn(v.seat.number).flow != nil {
 		reattachFlow(h, prefix, header)
 	} else if out := append(join(prefix), header...); len(out) > 0 {
 		_ = h.Write(out) // an overflow detaches the viewer, which the session then hears
@@ -224,7 +222,7 @@ func (b *batch) reattach(prefix [][]byte) {
 	if a.Hold == 0 {
 		v.resume()
 	}
-	b.s.enqueue(attached(v.seat.on.number, cursor))
+	b.s.enqueue(attached(v.seat.number, cursor))
 }
 
 // attached tells where a viewer begins: of a packet that is still to come, only the

@@ -39,7 +39,25 @@ func (s *Session) viewerConn(number uint32) *conn {
 }
 
 // isViewer tells whether the connection is the viewer's.
-func (s *Session) isViewer(c *conn) bool { return s.view != nil && s.seat.on == c }
+func (s *Session) isViewer(c *conn) bool { return s.view != nil && s.seat.number == c.number }
+
+// leftFlow notes that a viewer has left, and tells whether it was a flow that its plugin has
+// closed beside a stream. Worker.
+func (s *Session) leftFlow() bool {
+	c := s.conn(s.seat.number)
+	if c == nil || c.flow == nil {
+		return false
+	}
+	c.flow.keep(false)
+	return c.number > 1 && c.closed
+}
+
+// enter adds a connection. Who reads for the viewer looks at the first. Worker.
+func (s *Session) enter(c *conn) {
+	s.seat.mu.Lock()
+	s.conns = append(s.conns, c)
+	s.seat.mu.Unlock()
+}
 
 // attachFlow puts the peer of a flow into the delivery pool. What the peer sends still
 // comes to the plugin.
