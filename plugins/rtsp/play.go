@@ -170,7 +170,7 @@ func (s *state) pause(q *call, v *sdk.Verdicts) {
 		return
 	}
 	s.reply(q, v, 200).send(v)
-	s.play.phase = playPaused
+	s.play.phase, s.play.waits = playPaused, 0
 	if !s.play.isMulticast {
 		v.Detach(s.play.viewer())
 	}

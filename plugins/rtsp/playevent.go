@@ -187,8 +187,9 @@ func (p *plugin) attach(s *state, point *abi.PointSummary, v *sdk.Verdicts) {
 		s.playing(v, "")
 		return
 	}
+	y.tables = nil
 	if r, ok := point.Renditions.Find(source); ok && isTables(len(r.Header)) {
-		y.tables = append(y.tables[:0], r.Header...)
+		y.tables = append([]byte(nil), r.Header...)
 	}
 	a := abi.Attach{
 		Conn: y.viewer(), Point: s.point, Rendition: sdk.Bytes(y.rendition()),
@@ -213,19 +214,36 @@ func (s *state) attached(e *abi.Attached, v *sdk.Verdicts) {
 	}
 	sequence, timestamp, known := readTag(e.Tag)
 	y.clock = clock{isSet: known, timestamp: timestamp, mono: e.MonoNano}
-	if !known {
-		s.playing(v, "")
-		v.Resume(y.viewer())
+	rtpInfo := ""
+	switch {
+	case !known:
+		y.tables = nil
+	case len(y.tables) > 0:
+		sequence--
+		y.tables = append(appendHead(make([]byte, 0, headSize+most), sequence, timestamp, y.ssrc), y.tables...)
+	}
+	if known {
+		rtpInfo = "url=" + string(s.base) + track + ";seq=" + strconv.FormatUint(uint64(sequence), 10) + ";rtptime=" + strconv.FormatUint(uint64(timestamp), 10)
+	}
+	s.playing(v, rtpInfo)
+	y.waits = waitStart
+	if y.isUDP() {
+		v.SetTimer(startTimer, startAfter)
 		return
 	}
-	var packet []byte
-	if len(y.tables) > 0 {
-		sequence--
-		packet = append(appendHead(make([]byte, 0, headSize+most), sequence, timestamp, y.ssrc), y.tables...)
+	y.start(v)
+}
+
+// startAfter is how long after PLAY's answer the first datagram goes out, ns: mplayer opens
+// its port when it has read the answer (chosen: a hundredth of a second does here).
+const startAfter = 100 * nanosPerMilli
+
+// start lets the viewer go, behind the tables.
+func (y *play) start(v *sdk.Verdicts) {
+	if y.waits&waitStart == 0 || y.phase != playRunning {
+		return
 	}
-	rtpInfo := "url=" + string(s.base) + track + ";seq=" + strconv.FormatUint(uint64(sequence), 10) + ";rtptime=" + strconv.FormatUint(uint64(timestamp), 10)
-	s.playing(v, rtpInfo)
-	if len(packet) > 0 {
+	if packet := y.tables; len(packet) > 0 {
 		pieces := v.Pieces()
 		if y.isUDP() {
 			pieces.Literal(packet)
@@ -237,6 +255,7 @@ func (s *state) attached(e *abi.Attached, v *sdk.Verdicts) {
 			v.Write(stream, pieces)
 		}
 	}
+	y.waits, y.tables = 0, nil
 	v.Resume(y.viewer())
 }
 
@@ -249,7 +268,7 @@ func (s *state) playing(v *sdk.Verdicts, rtpInfo string) {
 		r.field("RTP-Info", rtpInfo)
 	}
 	r.send(v)
-	y.phase, y.waits, y.tables = playRunning, 0, nil
+	y.phase, y.waits = playRunning, 0
 	switch {
 	case y.isUDP():
 		v.SetTimer(tickTimer, reportEvery)

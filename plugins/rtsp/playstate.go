@@ -28,6 +28,7 @@ const (
 	waitRTP
 	waitRTCP
 	waitAttached
+	waitStart
 	waitsAll = 1<<iota - 1
 )
 
@@ -45,7 +46,7 @@ type play struct {
 	next        uint32 // number of the next flow
 	ssrc        uint32
 	clock       clock
-	tables      []byte // of the transport stream, from POINT to ATTACHED
+	tables      []byte // of the transport stream, from POINT on; from ATTACHED on the first RTP packet
 }
 
 // clock is a moment at which the timestamp was known.

@@ -19,6 +19,7 @@ const (
 const (
 	stepTimer    = 1 // the pending request's next step
 	tickTimer    = 2 // sender reports, and silence
+	startTimer   = 3 // media over UDP begins
 	recordTimers = 8
 )
 
@@ -106,6 +107,8 @@ func (p *plugin) timer(s *state, e *abi.Timer, v *sdk.Verdicts) {
 	switch {
 	case e.ID == tickTimer:
 		p.tick(s, e, v)
+	case e.ID == startTimer:
+		s.play.start(v)
 	case s.pending.kind >= kindRecord:
 		p.recordStep(s, v, &e.Head)
 	case s.pending.kind != kindNone:

@@ -44,7 +44,7 @@ func (p *Peers) pair(key pairKey) (*UDPListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := ListenUDP(UDPOptions{Name: peersName, Sockets: [][]*net.UDPConn{{even}, {odd}}, Handler: nobody{}, IdleTimeout: forever, MaxFlows: maxPeers, Log: p.Log})
+	l, err := ListenUDP(UDPOptions{Name: peersName, Sockets: [][]*net.UDPConn{{even}, {odd}}, Handler: nobody{}, Patient: true, IdleTimeout: forever, MaxFlows: maxPeers, Log: p.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -92,6 +92,7 @@ type UDPOptions struct {
 	Groups   []Membership
 	Raw      []Pattern // the first routes; see SetRoutes
 	Handler  UDPHandler
+	Patient  bool     // a peer that refuses (ICMP) ends no flow
 	Spreader Spreader // nil: one socket, or the kernel's hash over several
 
 	IdleTimeout time.Duration // without datagrams from the peer

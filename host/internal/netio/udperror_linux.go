@@ -16,7 +16,7 @@ func (s *udpSocket) readErrors(fd uintptr) {
 		l, _ = s.reader.sink.(*UDPListener)
 	}
 	dgram.ReadErrors(fd, func(to netip.AddrPort, why unix.Errno) {
-		if l == nil || !dgram.Refuses(why) {
+		if l == nil || l.options.Patient || !dgram.Refuses(why) {
 			return
 		}
 		for _, f := range l.table.refusing(to.Addr().As16(), to.Port()) {

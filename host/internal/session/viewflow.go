@@ -75,6 +75,7 @@ func (b *batch) attachFlow(c *conn, prefix [][]byte) {
 	if h := cursor.Header(); h != nil && a.WithHeader != 0 && len(h.Bytes) > 0 {
 		spec.First = append(spec.First, h.Bytes)
 	}
+	spec.Lasting = c.number > 1 // the stream beside it tells whether its peer has gone
 	shared, from, _ := c.flow.flow.(sharing).Share()
 	spec.Socket = deliver.UDPSocket{TTL: -1, Shared: shared, From: from}
 	c.flow.keep(true)
