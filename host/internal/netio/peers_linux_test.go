@@ -157,6 +157,37 @@ func TestPeersPorts(t *testing.T) {
 	}
 }
 
+// TestPeersArePatient: a peer that opens its port late is not given up, whatever ICMP says.
+func TestPeersArePatient(t *testing.T) {
+	var p Peers
+	defer p.Close()
+	late, at := aPeer(t)
+	late.Close()
+	f, err := p.Dial(PeerOptions{Local: home, Remote: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHeard()
+	f.Start(h)
+	f.Keep(true)
+	for range 3 { // loopback refuses at once, and each call but the first hears of the one before
+		_ = f.Send([]byte("early")) // a refusal may be its outcome
+	}
+	again, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if err := f.Send([]byte("late")); err != nil {
+		t.Errorf("send: %v", err)
+	}
+	_ = again.SetDeadline(time.Now().Add(20 * time.Second))
+	b := make([]byte, 16)
+	if n, err := again.Read(b); err != nil || string(b[:n]) != "late" || len(h.ended) > 0 {
+		t.Errorf("%q, %v; ended %d", b[:n], err, len(h.ended))
+	}
+}
+
 // TestPeersTogether: sessions come and go at once.
 func TestPeersTogether(t *testing.T) {
 	var p Peers
