@@ -113,27 +113,27 @@ func TestDialPeer(t *testing.T) {
 	if want := fmt.Sprintf(" 127.0.0.1:%d", at); !strings.HasSuffix(first, want) || !strings.HasSuffix(second, want) {
 		t.Fatalf("%s, %s", first, second)
 	}
-	say(t, c, "SEND\n")
-	from := hear(t, peer, "sent")
+	sayText(t, c, "SEND\n")
+	from := hearText(t, peer, "sent")
 	if _, err := peer.WriteTo([]byte("report"), from); err != nil {
 		t.Fatal(err)
 	}
 	seen.wait(t, "2 brings report")
-	say(t, c, "PLAY\n")
+	sayText(t, c, "PLAY\n")
 	seen.wait(t, "attached 2")
 	feed.Append(media.Packet{Flags: media.Key}, []byte("one"))
-	if again := hear(t, peer, "one"); again.String() != from.String() {
+	if again := hearText(t, peer, "one"); again.String() != from.String() {
 		t.Errorf("media from %v, SEND from %v", again, from)
 	}
 	if got := readLine(t, c); got != "playing\n" {
 		t.Errorf("%q", got)
 	}
-	say(t, c, "DROP\n")
+	sayText(t, c, "DROP\n")
 	seen.wait(t, "detached 2 closed")
 	if got := readLine(t, c); got != "detached\n" {
 		t.Errorf("%q", got)
 	}
-	say(t, c, "HERE\n")
+	sayText(t, c, "HERE\n")
 	seen.wait(t, "attached 1")
 	feed.Append(media.Packet{Flags: media.Key}, []byte("two\n"))
 	if got := readLine(t, c); got != "two\n" {
@@ -144,14 +144,14 @@ func TestDialPeer(t *testing.T) {
 	}
 }
 
-func say(t *testing.T, c net.Conn, text string) {
+func sayText(t *testing.T, c net.Conn, text string) {
 	t.Helper()
 	if _, err := c.Write([]byte(text)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func hear(t *testing.T, peer net.PacketConn, want string) net.Addr {
+func hearText(t *testing.T, peer net.PacketConn, want string) net.Addr {
 	t.Helper()
 	b := make([]byte, 64)
 	n, from, err := peer.ReadFrom(b)
