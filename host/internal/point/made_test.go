@@ -1,6 +1,7 @@
 package point
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,8 +24,8 @@ func TestMadePointGoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := New(Options{Name: "studio/1", Template: c.template, Grace: grace}, nil)
-				var gone *Point
-				p.OnGone(func(p *Point) { gone = p })
+				var gone atomic.Pointer[Point]
+				p.OnGone(gone.Store)
 				p.SetAutoDestroy(c.auto)
 				f := feed(t, p, "asf", "header", 3)
 				if name == "configured later" {
@@ -33,13 +34,13 @@ func TestMadePointGoes(t *testing.T) {
 				f.Close("left")
 				if c.after > 0 {
 					wait(grace / 2)
-					if gone != nil {
+					if gone.Load() != nil {
 						t.Fatal("it is gone before its grace is over")
 					}
 					wait(grace)
 				}
-				if (gone == p) != c.goes {
-					t.Errorf("gone: %v", gone != nil)
+				if (gone.Load() == p) != c.goes {
+					t.Errorf("gone: %v", gone.Load() != nil)
 				}
 				if _, err := p.Publish("test", true, time.Now()); (err == nil) == c.goes {
 					t.Errorf("publish: %v", err)
@@ -54,8 +55,8 @@ func TestMadePointGoes(t *testing.T) {
 func TestMadePointStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(Options{Name: "studio/1", Template: "studio/*", Grace: grace}, nil)
-		gone := 0
-		p.OnGone(func(*Point) { gone++ })
+		var gone atomic.Int32
+		p.OnGone(func(*Point) { gone.Add(1) })
 		f := feed(t, p, "asf", "header", 3)
 		f.Close("left")
 		wait(grace / 2)
@@ -66,13 +67,13 @@ func TestMadePointStays(t *testing.T) {
 		reserved.Close("refused")
 		f = feed(t, p, "asf", "header", 3)
 		wait(2 * grace)
-		if gone != 0 {
+		if gone.Load() != 0 {
 			t.Fatal("it is gone under its source")
 		}
 		f.Close("left")
 		wait(2 * grace)
-		if gone != 1 {
-			t.Errorf("gone %d times", gone)
+		if gone.Load() != 1 {
+			t.Errorf("gone %d times", gone.Load())
 		}
 	})
 	p := New(Options{Name: "studio/1", Template: "studio/*", Grace: grace}, nil)
