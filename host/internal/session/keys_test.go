@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/netio"
 	"github.com/weir-media/weir/host/internal/point"
 	"github.com/weir-media/weir/sdk"
 )
@@ -295,4 +297,38 @@ func TestBadKeys(t *testing.T) {
 			runner.mu.Unlock()
 		})
 	}
+}
+
+// TestKeyedSourceMoves: a source that is known by a key goes to another process, and is
+// known there by the same one.
+func TestKeyedSourceMoves(t *testing.T) {
+	m := &mover{t: t, home: netio.Home("web", slog.New(slog.DiscardHandler))}
+	t.Cleanup(m.home.Close)
+	seen := newRecorder()
+	for _, r := range []**rig{&m.from, &m.to} {
+		*r = newRig(t, false, point.Options{Name: "live", Grace: time.Minute})
+		(*r).add(toyYAML, toy)
+		(*r).add(lockerYAML, locker(seen, time.Minute))
+	}
+	c := m.from.dial(m.from.listen(), "")
+	say(t, c, "GET", "/a", "")
+	wire := append(toyPacket(0, "one"), toyPacket(toyStep, "two")...)
+	write(t, c, fmt.Appendf(nil, "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", len(wire), wire[:len(wire)-1]))
+	f := m.freeze("live", 1)
+	feed, x, file := m.carry(f, "live")
+	if err := m.to.room.Import(x, feed, m.home, file); err != nil {
+		t.Fatal(err)
+	}
+	f.Drop()
+	if s := m.from.room.Runner("locker").withKey("/a"); s != nil {
+		t.Error("the key is still there, where the session was")
+	}
+	write(t, c, wire[len(wire)-1:])
+	if got := hear(t, c); got != "conn 2, state kp!" {
+		t.Errorf("the request that moved: %q", got)
+	}
+	if got := say(t, m.to.dial(m.to.listen(), ""), "POST", "/a", ""); got != "conn 3, state kp!" {
+		t.Errorf("the next, over there: %q", got)
+	}
+	m.packets(m.to, "live", 2)
 }
