@@ -1,5 +1,6 @@
 // Package mpegts reads MPEG transport streams (ISO/IEC 13818-1) as far as a relay of
-// live media must: programme tables, times, continuity and random access points.
+// live media must: programme tables, times, continuity and random access points. It also
+// makes them of elementary streams.
 //
 // It owns nothing and does no input or output. Packets of 188 bytes come in one by
 // one; what goes out is a Result for each, the tables as they were received, and
@@ -7,6 +8,9 @@
 // Demux, a plain value that can be written to bytes and read back. It never decodes
 // media, never keeps a slice, never allocates in steady state, and never panics,
 // whatever the bytes are.
+//
+// A Mux does the opposite: access units come in piece by piece, packets go out into the
+// caller's buffer, and its state too is a plain value.
 //
 // A relay groups whole packets into media packets: it begins a new one where
 // Result.Cut is set, and also after some fixed count of packets to bound the latency;
@@ -16,7 +20,7 @@
 // Of a stream with several programmes the first is followed. Packets of 192 or 204
 // bytes are not supported. Times are in ticks of 90 kHz, unwrapped from their 33 bits
 // into int64. Section numbers are those of ISO/IEC 13818-1:2018. Functions are safe
-// for concurrent use; a Demux or a Patches has one owner at a time.
+// for concurrent use; a Demux, a Mux or a Patches has one owner at a time.
 package mpegts
 
 import (
