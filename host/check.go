@@ -214,7 +214,7 @@ func (x *crossing) point(p config.Point) {
 			return false
 		}
 		if p.Push {
-			return len(m.Listens.HTTP)+len(m.Listens.Raw)+len(m.Listens.UDP) > 0
+			return m.Listens.RTSP || len(m.Listens.HTTP)+len(m.Listens.Raw)+len(m.Listens.UDP) > 0
 		}
 		scheme, _, _ := strings.Cut(p.URL, ":")
 		return slices.Contains(m.Sources, scheme)

@@ -29,6 +29,7 @@ type plugin struct {
 	ports     string
 	groups    sdk.Config
 	ttl       uint8
+	sink      unitSink // scratch: what the recording half makes of a packet
 }
 
 func newPlugin() *sdk.Plugin {

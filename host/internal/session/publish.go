@@ -40,7 +40,7 @@ func (b *batch) commitPublish(raw abi.Raw) {
 	s.r.room.event("source", s.r.name, s, format)
 	for _, c := range s.conns {
 		c.reader.into(child.links.feed.Point(), &s.r.room.sources.read)
-		if c.flow != nil && s.kind == kindRaw {
+		if c.flow != nil && c.number == 1 && s.kind == kindRaw { // those to a peer stay (spec.md §6.17)
 			s.w.watchSilence(s, c, feedSilence)
 		}
 	}
