@@ -122,6 +122,10 @@ func total(heads []byte) (size int, ok bool) {
 
 // fragment takes a part of an access unit of size bytes (RFC 3640 3.2.3).
 func (d *AAC) fragment(p *Packet, size int, b []byte, lost bool, to Sink) {
+	if len(b) == 0 {
+		d.Odd++
+		return
+	}
 	if d.missing == 0 {
 		d.timestamp = p.Timestamp
 		if d.skip = d.skip || lost; d.skip { // its beginning may be missing
