@@ -11,11 +11,13 @@ import "embed"
 //go:embed asf/chunk.go asf/doc.go asf/fill.go asf/framing.go asf/header.go asf/packet.go asf/rebase.go asf/rewrite.go asf/walk.go
 //go:embed framing/framing.go
 //go:embed httptext/build.go httptext/doc.go httptext/head.go httptext/number.go httptext/pragma.go httptext/target.go
-//go:embed mpegts/codec.go mpegts/demux.go mpegts/doc.go mpegts/packet.go mpegts/rebase.go mpegts/state.go mpegts/table.go
-//go:embed rtp/doc.go rtp/window.go
+//go:embed mpegts/codec.go mpegts/demux.go mpegts/doc.go mpegts/mux.go mpegts/muxtable.go mpegts/packet.go mpegts/rebase.go mpegts/state.go mpegts/table.go
+//go:embed rtp/aac.go rtp/audio.go rtp/doc.go rtp/h264.go rtp/h264state.go rtp/rtcp.go rtp/sps.go rtp/unit.go rtp/window.go
+//go:embed rtsp/answer.go rtsp/doc.go rtsp/request.go rtsp/transport.go
 //go:embed unframe/cut.go unframe/doc.go
 //go:embed sdktest/apply.go sdktest/check.go sdktest/difference.go sdktest/doc.go sdktest/host.go sdktest/line.go sdktest/list.go sdktest/names.go
 //go:embed sdktest/pieces.go sdktest/request.go sdktest/rig.go sdktest/session.go sdktest/show.go sdktest/step.go sdktest/testing.go sdktest/value.go
+//go:embed sdp/doc.go sdp/media.go
 var sources embed.FS
 
 // Sources gives the Go sources of this package and of the packages below it, read-only,

@@ -5,6 +5,9 @@
 // the renditions "rtp" and "rtsp", which it makes out of "mpegts" (RFC 2250). Bytes of the
 // connection, datagrams of RTCP and descriptions of packets come in; answers, attachments
 // and heads of RTP packets go out. It never sees media bytes: the host sends them.
+//
+// Encoders push by the same protocol (record*.go): their packets come in, and are fed as
+// one transport stream to the plugin that reads it. No access unit is held.
 package main
 
 import "github.com/weir-media/weir/sdk"

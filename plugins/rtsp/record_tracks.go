@@ -152,15 +152,6 @@ func (r *recording) isSetUp() bool {
 	return false
 }
 
-func (r *recording) hasFlows() bool {
-	for i := range r.tracks {
-		if r.tracks[i].by == byFlow {
-			return true
-		}
-	}
-	return false
-}
-
 // isMuxed tells whether the track goes into the transport stream that is made here.
 func (t *medium) isMuxed() bool {
 	return t.by != byNothing && t.coding != codingOther && t.coding != codingTS
