@@ -36,10 +36,11 @@ type lifeEvents struct {
 	refused abi.Refused
 	start   abi.Start
 	pack    abi.Package
+	logged  abi.Logged
 }
 
 // byOp finds the record of an op: an index costs a guest less than a call.
-type byOp [abi.OpHTTPReply + 1]abi.Record
+type byOp [abi.OpLogged + 1]abi.Record
 
 func (e *events) byOp() (t byOp) {
 	t[abi.OpOpen] = &e.open
@@ -62,5 +63,6 @@ func (e *events) byOp() (t byOp) {
 	t[abi.OpPackage] = &e.life.pack
 	t[abi.OpDatagrams] = &e.datagrams
 	t[abi.OpHTTPReply] = &e.dials.reply
+	t[abi.OpLogged] = &e.life.logged
 	return t
 }

@@ -50,6 +50,7 @@ type verdictRest struct {
 	send   abi.Send
 	bind   abi.BindKey
 	join   abi.JoinKey
+	login  abi.Login
 	fail   abi.Fail
 }
 
@@ -135,6 +136,13 @@ func (v *Verdicts) Send(conn uint32, p *Pieces) {
 func (v *Verdicts) Accept(conn uint32) {
 	v.rec.accept = abi.Accept{Conn: conn}
 	v.put(&v.rec.accept)
+}
+
+// Login has the host judge what the session's peer wants to do at a point; LOGGED
+// answers. The slices are copied.
+func (v *Verdicts) Login(l abi.Login) {
+	v.rec.rest.login = l
+	v.put(&v.rec.rest.login)
 }
 
 // Respond answers the HTTP exchange. Nil lists are empty.

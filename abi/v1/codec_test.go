@@ -175,7 +175,7 @@ func TestDecodeHead(t *testing.T) {
 }
 
 func TestCodes(t *testing.T) {
-	for c, want := range map[Code]string{OK: "OK", EINVAL: "EINVAL", EBUSY: "EBUSY", EBUSY - 1: "E?", 1: "E?",
+	for c, want := range map[Code]string{OK: "OK", EINVAL: "EINVAL", EAUTH: "EAUTH", EAUTH - 1: "E?", 1: "E?",
 		math.MinInt32: "E?", math.MaxInt32: "E?"} {
 		if c.String() != want || c.Error() != want {
 			t.Errorf("code %d is called %q", int32(c), c.String())

@@ -61,10 +61,11 @@ const (
 	ELIMIT    Code = -11
 	ESTATE    Code = -12
 	EBUSY     Code = -13
+	EAUTH     Code = -14
 )
 
 var codeNames = [...]string{"OK", "EINVAL", "ENOSYS", "EPERM", "ENOENT", "ETOOBIG", "EAGAIN", "EPROTO",
-	"EINTERNAL", "ECLOSED", "EDEADLINE", "ELIMIT", "ESTATE", "EBUSY"}
+	"EINTERNAL", "ECLOSED", "EDEADLINE", "ELIMIT", "ESTATE", "EBUSY", "EAUTH"}
 
 // String gives the code's name in the specification.
 func (c Code) String() string {

@@ -135,6 +135,7 @@ type HTTPRequest struct {
 	Remote   []byte
 	Fields   Fields
 	Point    PointSummary // of the point that the route named
+	User     []byte       // who has logged in, by the access rules of plugins.yaml; empty: nobody had to
 }
 
 // visitNumbers reads whole numbers in one go.

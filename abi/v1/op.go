@@ -26,6 +26,7 @@ const (
 	OpPackage         Op = 18
 	OpDatagrams       Op = 19
 	OpHTTPReply       Op = 20
+	OpLogged          Op = 22
 )
 
 // Verdicts: what a plugin answers.
@@ -54,6 +55,7 @@ const (
 	OpSend         Op = 149
 	OpBindKey      Op = 150
 	OpJoinKey      Op = 151
+	OpLogin        Op = 152
 )
 
 // Critical marks a record that must not be skipped by a reader that does not know
@@ -110,6 +112,7 @@ var table = [...]entry{
 	{OpPackage, "PACKAGE", func() Record { return new(Package) }},
 	{OpDatagrams, "DATAGRAMS", func() Record { return new(Datagrams) }},
 	{OpHTTPReply, "HTTP_REPLY", func() Record { return new(HTTPReply) }},
+	{OpLogged, "LOGGED", func() Record { return new(Logged) }},
 	{OpSetState, "SET_STATE", func() Record { return new(SetState) }},
 	{OpConsume, "CONSUME", func() Record { return new(Consume) }},
 	{OpRetain, "RETAIN", func() Record { return new(Retain) }},
@@ -134,6 +137,7 @@ var table = [...]entry{
 	{OpSend, "SEND", func() Record { return new(Send) }},
 	{OpBindKey, "BIND_KEY", func() Record { return new(BindKey) }},
 	{OpJoinKey, "JOIN_KEY", func() Record { return new(JoinKey) }},
+	{OpLogin, "LOGIN", func() Record { return new(Login) }},
 }
 
 func lookup(o Op) *entry {

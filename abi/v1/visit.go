@@ -72,6 +72,7 @@ func (r *HTTPRequest) visit(c *coder) {
 	c.bytes(&r.Remote)
 	r.Fields.visit(c)
 	r.Point.visit(c)
+	c.bytes(&r.User)
 }
 
 // Op names the record.

@@ -30,6 +30,7 @@ var names = map[reflect.Type]named{
 	reflect.TypeFor[abi.FeedFlags]():     {1, true, []string{"through"}},
 	reflect.TypeFor[abi.PacketFlags]():   {1, true, []string{"key", "discontinuity"}},
 	reflect.TypeFor[abi.DialFlags]():     {1, true, []string{"loop"}},
+	reflect.TypeFor[abi.LoginFor]():      {0, false, []string{"play", "publish"}},
 	reflect.TypeFor[abi.CloseMode]():     {0, false, []string{"flush", "now", "reset"}},
 }
 
