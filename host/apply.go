@@ -285,6 +285,7 @@ func (s *Server) commit(a *aside) {
 	now := *a.x.now
 	now.Admin, now.Metrics, now.StateDir = a.x.old.Admin, a.x.old.Metrics, a.x.old.StateDir // until the next start
 	s.changes.current.Store(&now)
+	s.access.Set(a.x.policy)
 	for i := range a.x.plugins {
 		s.commitPlugin(a.x, &a.x.plugins[i])
 	}

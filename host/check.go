@@ -77,6 +77,7 @@ func crossCheck(c *config.Config, manifests map[string]*manifest.Manifest, kept 
 		x.contained(p, manifests[p.Name])
 	}
 	x.watched()
+	x.access()
 	for _, p := range c.Points {
 		x.destinations(p)
 		x.point(p)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weir-media/weir/host/internal/access"
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/manifest"
 )
@@ -56,7 +57,7 @@ func TestCrossCheck(t *testing.T) {
 	dir := t.TempDir()
 	pairOfFiles(t, dir, "cert.pem", "key.pem")
 	pairOfFiles(t, dir, "other.pem", "other.key")
-	const head = "listeners:\n  web: {address: ':80'LISTENER}\n  in: {protocol: udp, address: ':80'}\nplugins:\n"
+	const head = "listeners:\n  web: {address: '127.0.0.1:80'LISTENER}\n  in: {protocol: udp, address: '127.0.0.1:80'}\nplugins:\n"
 	const push, udp = "  push: {module: m, listeners: [web], grant: {publish: ['*']}}\n", "  udp: {module: m, listeners: [in], grant: {publish: ['*'], dial: ['udp:*:*']}}\n"
 	for name, c := range map[string]struct{ listener, rest, want string }{
 		"good":                {", tls: {cert: cert.pem, key: key.pem}, fallback: {files: .}", push + udp + "points: {a: {source: push}, b: {source: {url: 'udp:x'}}}", ""},
@@ -99,6 +100,59 @@ func TestCrossCheck(t *testing.T) {
 			if want == "" && len(got) > 0 && name != "disabled" && name != "who may is disabled" ||
 				want != "" && !slices.ContainsFunc(got, func(g string) bool { return strings.HasPrefix(g, want) }) ||
 				name == "disabled" && len(wrong) > 0 {
+				t.Errorf("got\n%s\nwant %s", strings.Join(got, "\n"), want)
+			}
+		})
+	}
+}
+
+// TestCheckAccess: points that strangers may feed, and rules that cannot be what was meant.
+func TestCheckAccess(t *testing.T) {
+	dir := t.TempDir()
+	line, err := access.NewLine("anna", "geheim", "elsewhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "users"), []byte(line), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "broken"), []byte("x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const rest = "\nlisteners:\n  web: {address: 'ADDRESS'}\nplugins:\n  push: {module: m, listeners: [web], grant: {publish: ['*']}}\npoints: {a: {source: push}}\n"
+	const open = "f.yaml:7: points.a: whoever reaches 0.0.0.0:80 may feed it; say who may"
+	for name, c := range map[string]struct{ access, address, want string }{
+		"open":           {"", ":80", open},
+		"loopback":       {"", "127.0.0.1:80", ""},
+		"of some":        {"access: {rules: [{do: publish, from: [private]}]}", ":80", ""},
+		"meant":          {"access: {rules: [{allow: true}]}", ":80", ""},
+		"other point":    {"access: {rules: [{do: publish, points: [b], from: [private]}]}", ":80", open},
+		"play alone":     {"access: {rules: [{do: play, from: [private]}]}", ":80", open},
+		"no point":       {"access: {rules: [{do: publish, points: [b], from: [private]}]}", "127.0.0.1:80", `f.yaml:1: access.rules.0.points.0: "b" fits no point`},
+		"never decides":  {"access: {rules: [{from: [private]}, {do: play, allow: true}]}", "127.0.0.1:80", "f.yaml:1: access.rules.1: never decides, since rule 0 before it"},
+		"no such user":   {"access: {users_file: users, realm: elsewhere, rules: [{users: [bert]}]}", "127.0.0.1:80", `f.yaml:1: access.rules.0.users.0: there is no user "bert"`},
+		"another realm":  {"access: {users_file: users, rules: [{users: ['*']}]}", "127.0.0.1:80", `f.yaml:1: access.users_file: user anna has hashes for Digest in realm "elsewhere"`},
+		"seen by others": {"access: {users_file: users, rules: [{users: ['*']}]}", "127.0.0.1:80", "f.yaml:1: access.users_file: others than its owner may read or write it (mode 0644)"},
+		"no file":        {"access: {users_file: none, rules: [{users: ['*']}]}", "127.0.0.1:80", "!f.yaml:1: access.users_file: DIR/none: no such file or directory; make it with: weir user add"},
+		"broken file":    {"access: {users_file: broken, rules: [{users: ['*']}]}", "127.0.0.1:80", "!f.yaml:1: access.users_file: DIR/broken:1: no NAME:HASH"},
+		"bad realm":      {"access: {realm: 'a:b', rules: [{allow: true}]}", "127.0.0.1:80", `!f.yaml:1: access.realm: "a:b" is no realm`},
+		"unused file":    {"access: {users_file: users}", "127.0.0.1:80", "f.yaml:1: access.users_file: nothing names its users"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conf, err := config.Options{}.Parse("f.yaml", dir, []byte(c.access+strings.Replace(rest, "ADDRESS", c.address, 1)), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wrong, doubtful := crossCheck(conf, manifestsOf(), nil)
+			var got []string
+			for _, p := range wrong {
+				got = append(got, "!"+p.Error())
+			}
+			for _, p := range doubtful {
+				got = append(got, p.Error())
+			}
+			want := strings.ReplaceAll(c.want, "DIR", dir)
+			if want == "" && len(got) > 0 || !slices.ContainsFunc(got, func(g string) bool { return strings.HasPrefix(g, want) }) && want != "" {
 				t.Errorf("got\n%s\nwant %s", strings.Join(got, "\n"), want)
 			}
 		})

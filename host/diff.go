@@ -57,6 +57,7 @@ func (x *proposal) tellServer(add func(what, name, action string, notes ...strin
 	if x.old.Metrics != x.now.Metrics {
 		add(admin.OfServer, "metrics", admin.Changed, later)
 	}
+	x.tellAccess(add)
 	if x.old.StateDir != x.now.StateDir {
 		add(admin.OfServer, "state_dir", admin.Changed, later)
 	}

@@ -14,7 +14,7 @@
 //	3  point                        a named place: its source, its renditions, its viewers, its states
 //	2  plugin  deliver              a plugin's code in a sandbox; packets to sockets
 //	1  stream  netio  manifest  config   the log of packets; listeners, connections and datagrams; plugin.yaml; plugins.yaml
-//	   steer  handover                   addresses that another server holds; the line between two servers of a take-over
+//	   steer  handover  access           addresses that another server holds; the line between two servers of a take-over; who may play and who may feed
 //	0  media  telemetry  sample  nserr   values; counters and log lines; the film of the demo point; error numbers and what to do
 //	   dgram  thread  sins  spelling     calls for datagrams; a thread's clock and turns; what the testplugins do; words that are nearly right
 //
@@ -38,6 +38,7 @@
 // # Life of a request
 //
 //	steer, or a plain bind ─ netio.Listener ─ first bytes, then the route table of the manifests ─ session
+//	        ─ access: may this peer? If not, it is answered here
 //	        ─ worker of the plugin: event ◀▶ verdicts
 //	        ─ session: reserve all that the verdicts need, then apply all, or refuse all
 //	        ─ ATTACH: point.Join, and the socket passes from netio to deliver

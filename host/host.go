@@ -13,6 +13,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/access"
 	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/internal/announce"
 	"github.com/weir-media/weir/host/internal/config"
@@ -59,6 +60,7 @@ type Server struct {
 	vitals    vitals
 	pool      *deliver.Pool
 	costs     *costs
+	access    *access.Guard
 	room      *session.Room
 	multicast *multicast.Room
 	book      announce.Book
@@ -125,6 +127,10 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	policy, err := policyOf(c)
+	if err != nil {
+		return nil, err
+	}
 	if socket := c.Admin.Socket; socket != "" && !o.Takeover {
 		if err = admin.Probe(socket); err != nil { // before anything that the other server would notice
 			return nil, err
@@ -133,6 +139,8 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	s := &Server{options: o, log: o.Log, vitals: vitals{started: time.Now(), registry: telemetry.NewRegistry()},
 		plugins: map[string]*loaded{}, listeners: map[string]*listening{}}
 	s.changes.current.Store(c)
+	s.access = access.New(access.Options{Log: o.Log})
+	s.access.Set(policy)
 	s.changes.ended = make(chan struct{})
 	s.succession.init()
 	s.changes.watch.init(s)
@@ -141,7 +149,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s.multicast = multicast.New(multicast.Options{Pool: s.pool, Log: o.Log})
 	s.room = session.New(session.Options{Pool: s.pool, Log: o.Log, Metrics: s.metrics(), Version: o.Version,
-		Templates: templates{s}, OpenFile: s.openFile, Endpoints: s.endpoints, RollBack: s.rollBack})
+		Templates: templates{s}, OpenFile: s.openFile, Endpoints: s.endpoints, Access: s.access, RollBack: s.rollBack})
 	s.costs = newCosts(s.pool, known{s.cpu, func(name string) bool { return s.room.Point(name) != nil }})
 	s.takeInherited()
 	s.makePoints()

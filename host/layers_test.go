@@ -24,7 +24,7 @@ const module = "github.com/weir-media/weir"
 // imports rooms of lower layers and packages of its own room. A new room needs a place here.
 var layers = [][]string{
 	0: {"media", "telemetry", "sample", "nserr", "sins", "spelling", "thread", "dgram"},
-	1: {"stream", "netio", "steer", "handover", "manifest", "config", "scaffold"},
+	1: {"stream", "netio", "access", "steer", "handover", "manifest", "config", "scaffold"},
 	2: {"plugin", "deliver"},
 	3: {"point"},
 	4: {"session", "announce", "admin", "multicast"},
@@ -50,6 +50,7 @@ var only = map[string][]string{
 	"netio":    {"telemetry", "dgram"},
 	"handover": {"media", "telemetry"},
 	"sample":   nil,
+	"access":   {"telemetry"},
 	"dgram":    nil,
 }
 

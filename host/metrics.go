@@ -67,6 +67,7 @@ func (s *Server) metrics() session.Metrics {
 	r.GaugesFunc(telemetry.Sessions, s.countSessions)
 	r.GaugesFunc(telemetry.PluginState, s.countStates)
 	s.blameMetrics()
+	s.accessMetrics()
 	s.costMetrics()
 	r.GaugesFunc(telemetry.ListenerState, func(add telemetry.Add) {
 		for _, l := range s.listenerList() {

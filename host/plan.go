@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/weir-media/weir/host/internal/access"
 	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/manifest"
@@ -22,6 +23,8 @@ type proposal struct {
 	listeners []listenerStep
 	displaced []*listening // retired ones, at addresses of listeners that come
 	untaken   []*inherit.Socket
+	was       *access.Policy // in force
+	policy    *access.Policy // now's
 	plugins   []pluginStep
 	points    []pointStep
 	templates []pointStep
@@ -67,7 +70,7 @@ func (x *proposal) isKept(l config.Listener) bool {
 
 // propose judges a configuration and tells how it differs from the one in force.
 func (s *Server) propose(now *config.Config) (*proposal, error) {
-	x := &proposal{old: s.config(), now: now, modules: map[string]module{}}
+	x := &proposal{old: s.config(), now: now, modules: map[string]module{}, was: s.access.Policy()}
 	var problems config.Problems
 	for _, p := range now.Plugins {
 		m, err := s.read(p)
@@ -90,6 +93,9 @@ func (s *Server) propose(now *config.Config) (*proposal, error) {
 	}
 	var err error
 	if x.tables, err = tables(now, manifests); err != nil {
+		return nil, err
+	}
+	if x.policy, err = policyOf(now); err != nil {
 		return nil, err
 	}
 	x.compareListeners()

@@ -22,7 +22,7 @@ const stateOpen = admin.ListenerOpen
 func (s *Server) Status() admin.Status {
 	a := s.account()
 	return admin.Status{Version: s.options.Version, Started: s.vitals.started, Config: s.config().File, Limits: admin.Measure(),
-		Listeners: s.listenerList(), Plugins: s.pluginList(a), Points: s.pointList(a), Deliver: s.delivered(), Steer: s.steered(), Takeover: s.takenOver(), Notes: s.notes()}
+		Listeners: s.listenerList(), Plugins: s.pluginList(a), Points: s.pointList(a), Deliver: s.delivered(), Steer: s.steered(), Takeover: s.takenOver(), Notes: s.notes(), Access: s.accessStatus()}
 }
 
 func (s *Server) delivered() admin.Deliver {
@@ -159,7 +159,7 @@ func (s *Server) Sessions(on string) []admin.Session {
 		if on != "" && x.Point != on {
 			continue
 		}
-		all = append(all, admin.Session{ID: x.ID, Plugin: x.Plugin, Role: string(x.Role), Peer: x.Peer, Point: x.Point, Rendition: x.Rendition,
+		all = append(all, admin.Session{ID: x.ID, Plugin: x.Plugin, Role: string(x.Role), Peer: x.Peer, User: x.User, Point: x.Point, Rendition: x.Rendition,
 			Since: x.Since, BytesIn: x.BytesIn, BytesOut: x.BytesOut, Packets: x.Packets, LagMillis: x.Lag.Milliseconds(),
 			LagBytes: x.LagBytes, DroppedPackets: x.Dropped})
 	}

@@ -36,6 +36,7 @@ func (x *proposal) touched(all []session.Status) (out []admin.Touched) {
 	}
 	for t.follow() {
 	}
+	t.accessTouched(x.was, x.policy)
 	for _, s := range all {
 		if e, ok := t.effects[s.ID]; ok {
 			out = append(out, admin.Touched{ID: s.ID, Plugin: s.Plugin, Role: string(s.Role), Peer: s.Peer, Point: s.Point, Effect: e.what, Why: e.why})

@@ -36,6 +36,9 @@ func (w *watching) files() (files []string) {
 		if c == nil {
 			continue
 		}
+		if f := absolute(c.Access.UsersFile); f != "" {
+			files = append(files, f)
+		}
 		for _, p := range c.Plugins {
 			if f := codeFile(p); f != "" && p.Enabled {
 				files = append(files, f)
@@ -49,7 +52,8 @@ func (w *watching) files() (files []string) {
 // take puts files in force that are not what they were. Watching.
 func (w *watching) take(changed []string) {
 	s := w.s
-	if f := s.configFile(); slices.Contains(changed, f) && w.tried[f] != s.config().Hash() || w.wanted != nil {
+	users := slices.Contains(changed, absolute(s.config().Access.UsersFile))
+	if f := s.configFile(); slices.Contains(changed, f) && w.tried[f] != s.config().Hash() || w.wanted != nil || users {
 		s.log.Info("files have changed", "files", strings.Join(changed, " "))
 		s.hangup()
 		w.wanted = nil

@@ -128,6 +128,7 @@ func effects(all []admin.Touched) string {
 	for _, e := range []struct{ effect, one, more string }{
 		{admin.Ends, "ends", "end"}, {admin.Moves, "moves to a new generation", "move to a new generation"},
 		{admin.Stays, "stays with the old build for a while", "stay with the old build for a while"}, {admin.Waits, "waits for another source", "wait for another source"},
+		{admin.Kept, "stays, though the access rules would not let it in again", "stay, though the access rules would not let them in again"},
 	} {
 		n := 0
 		for _, s := range all {

@@ -41,13 +41,13 @@ func newSessions() *cobra.Command {
 
 // writeSessions writes sessions for a person; lag is how far a viewer is behind live.
 func writeSessions(w io.Writer, all []admin.Session, now time.Time) {
-	t := newTable(w, "ID", "ROLE", "PLUGIN", "POINT", "RENDITION", "PEER", "SINCE", "IN", "OUT", "PACKETS", "LAG", "DROPPED")
+	t := newTable(w, "ID", "ROLE", "PLUGIN", "POINT", "RENDITION", "PEER", "USER", "SINCE", "IN", "OUT", "PACKETS", "LAG", "DROPPED")
 	for _, s := range all {
 		lag := ""
 		if s.LagMillis > 0 || s.LagBytes > 0 {
 			lag = fmt.Sprintf("%.1fs (%s)", float64(s.LagMillis)/1000, size(s.LagBytes))
 		}
-		t.row(fmt.Sprint(s.ID), s.Role, s.Plugin, s.Point, s.Rendition, s.Peer, age(now.Sub(s.Since)), size(s.BytesIn), size(s.BytesOut),
+		t.row(fmt.Sprint(s.ID), s.Role, s.Plugin, s.Point, s.Rendition, s.Peer, s.User, age(now.Sub(s.Since)), size(s.BytesIn), size(s.BytesOut),
 			fmt.Sprint(s.Packets), lag, fmt.Sprint(s.DroppedPackets))
 	}
 	t.flush()

@@ -53,6 +53,7 @@ func writeStatus(w io.Writer, st admin.Status, now time.Time) {
 	d := st.Deliver
 	fmt.Fprintf(w, "\nDELIVERY  %s, %s in %s%s, %s dropped%s\n", count(d.Viewers, "viewer"), size(d.Bytes), count(d.Sends, "send"), aSend(d),
 		count(d.DroppedPackets, "packet"), counts("; left: ", d.Left))
+	writeAccess(w, st.Access, now)
 	if t := st.Takeover; t != nil {
 		fmt.Fprintf(w, "TAKEOVER  from process %d; it and those before it still have %s and %s\n", t.FromPID, count(t.ViewersLeft, "viewer"), count(t.SourcesRelayed, "source"))
 	}

@@ -36,7 +36,7 @@ const (
 	OfPlugin   = "plugin"
 	OfPoint    = "point"
 	OfTemplate = "template"
-	OfServer   = "server" // admin, metrics and folders; Change.Name is the key
+	OfServer   = "server" // admin, metrics, access and folders; Change.Name is the key
 )
 
 // Actions of a Change.
@@ -75,6 +75,7 @@ const (
 	Ends  = "ends"  // its peer gets the end that its protocol has
 	Moves = "moves" // to the new generation of its plugin, with its state; its peer sees nothing
 	Stays = "stays" // with the old generation of its plugin, since the new one does not read its state; after the plugin's drain time it ends
+	Kept  = "kept"  // though the access rules would not let its peer in again
 	Waits = "waits" // a viewer whose point gets another source: it plays on when that has come, within the point's grace
 )
 

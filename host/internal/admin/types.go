@@ -19,6 +19,7 @@ type Status struct {
 	Takeover  *Takeover  `json:"takeover,omitempty"` // while the server before this one still serves
 	Deliver   Deliver    `json:"deliver"`
 	Notes     []Note     `json:"notes,omitempty"`
+	Access    *Access    `json:"access,omitempty"` // while there are rules
 }
 
 // Takeover is what the process still has that this one has taken over from, and what those before it have.
@@ -239,6 +240,7 @@ type Session struct {
 	Plugin         string    `json:"plugin"`
 	Role           string    `json:"role"`
 	Peer           string    `json:"peer,omitempty"`
+	User           string    `json:"user,omitempty"` // who has logged in
 	Point          string    `json:"point,omitempty"`
 	Rendition      string    `json:"rendition,omitempty"`
 	Since          time.Time `json:"since"`

@@ -25,6 +25,7 @@ type Config struct {
 	Plugins   []Plugin
 	Points    []Point
 	Templates []Point // of points that are made when an encoder comes; Name is the pattern of their names
+	Access    Access
 
 	origins origins
 }

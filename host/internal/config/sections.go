@@ -36,6 +36,7 @@ func (l *loader) config(c *Config, top at) {
 	for _, a := range top.key("templates").children() {
 		c.Templates = append(c.Templates, l.template(a))
 	}
+	c.Access = l.access(top.key("access"), c.Dir)
 	l.overlaps(c)
 	l.sentTwice(top, c)
 }

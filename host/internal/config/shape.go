@@ -57,6 +57,10 @@ var root = keys(map[string]*shape{
 		"workers":  leaf(scalar), "groups": leaf(list), "interface": leaf(scalar),
 		"flow": keys(map[string]*shape{"offset": leaf(scalar), "bytes": leaf(scalar)}),
 	})),
+	"access": keys(map[string]*shape{"users_file": leaf(scalar), "realm": leaf(scalar), "rules": {kind: entries, keys: map[string]*shape{
+		"do": leaf(scalar), "points": leaf(list), "from": leaf(list), "not_from": leaf(list), "trusted": leaf(list), "users": leaf(list),
+		"allow": leaf(scalar), "methods": leaf(list),
+	}}}),
 	"plugins": names(keys(map[string]*shape{
 		"enabled": leaf(scalar), "module": leaf(scalar), "exec": leaf(scalar), "sha256": leaf(scalar), "listeners": leaf(list),
 		"grant": keys(map[string]*shape{

@@ -22,7 +22,7 @@ type refusal struct {
 // isOrdinary tells what the point is like, of which peers should hear and operators need
 // not, from a mistake of the plugin's or a grant that is missing.
 func (x *refusal) isOrdinary() bool {
-	return x.code == abi.EBUSY || x.code == abi.ENOENT || x.code == abi.EAGAIN || x.code == abi.ELIMIT
+	return x.code == abi.EBUSY || x.code == abi.ENOENT || x.code == abi.EAGAIN || x.code == abi.ELIMIT || x.code == abi.EAUTH
 }
 
 // batch is one session's verdicts under judgement, and what they have reserved.
@@ -41,6 +41,7 @@ type batch struct {
 // seen is what the verdicts before the one under judgement have asked for.
 type seen struct {
 	response, accepted, document, header bool
+	login                                bool
 	closes                               bool // the viewer's connection, once it is flushed
 
 	watches int
@@ -79,6 +80,7 @@ type restRecords struct {
 	send   abi.Send
 	bind   abi.BindKey
 	join   abi.JoinKey
+	login  abi.Login
 	fail   abi.Fail
 }
 

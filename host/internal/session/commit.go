@@ -51,6 +51,8 @@ func (b *batch) commit(raw abi.Raw) {
 		b.commitDial(raw)
 	case abi.OpSend:
 		b.commitSend(raw)
+	case abi.OpLogin:
+		b.commitLogin(raw)
 	default:
 		b.commitSmall(raw)
 	}

@@ -26,6 +26,7 @@ type Export struct {
 type Exported struct {
 	Plugin  string                   `json:"plugin"`
 	Name    string                   `json:"name"`
+	User    string                   `json:"user,omitempty"` // who has logged in
 	Born    time.Time                `json:"born"`
 	Schema  string                   `json:"schema,omitempty"` // of Blob
 	Blob    []byte                   `json:"blob,omitempty"`
@@ -86,7 +87,7 @@ func (s *Session) export() (Exported, error) {
 	if s.inbox.over.Load() {
 		return Exported{}, fmt.Errorf("%w: it is ending", ErrStays)
 	}
-	x := Exported{Plugin: s.r.name, Name: s.name(), Born: s.since(), Schema: s.schema, Blob: slices.Clone(s.blob), Input: s.conns[0].in.export()}
+	x := Exported{Plugin: s.r.name, Name: s.name(), User: s.links.user, Born: s.since(), Schema: s.schema, Blob: slices.Clone(s.blob), Input: s.conns[0].in.export()}
 	x.Input.Retain, x.Input.Keeps = s.conns[0].retain, s.conns[0].keeps
 	x.Conn = s.conns[0].number
 	if k := s.links.keyed; k != nil {

@@ -128,8 +128,13 @@ func (b *blame) pardon(now time.Time) {
 	b.quarantine = quarantine{}
 }
 
-// keep notes a report.
+// keep notes a report, which shows no peer's credentials.
 func (b *blame) keep(f *FaultReport) {
+	if frame := f.Fault.Frame; len(frame) > 0 {
+		fault := *f.Fault
+		fault.Frame = record.Masked(frame)
+		f.Fault = &fault
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reports.add(f)
@@ -177,9 +182,9 @@ func (r *Runner) report(f *FaultReport, e *era) {
 		f.Build, f.Config = record.BuildOf(e.gen), e.config
 	}
 	r.counts.faults.Add(1)
+	r.blame.keep(f)
 	r.counts.lastFault.Store(f)
 	r.room.metrics.Faulted(r.name, f.Fault.Kind.String())
-	r.blame.keep(f)
 	if r.log.Enabled(context.Background(), slog.LevelDebug) { // who brings it decides how often it is written
 		r.log.Debug("plugin fault in full", "id", f.ID, "fault", fmt.Sprintf("%+v", f.Fault))
 	}

@@ -86,6 +86,10 @@ func (f *Front) ServeExchange(x *netio.Exchange) {
 		respond(x, no.answer(r.words()))
 		return
 	}
+	user, ok := f.admit(x, r, m)
+	if !ok {
+		return
+	}
 	if m.Document != "" {
 		f.serveDocument(x, r, m)
 		return
@@ -93,7 +97,7 @@ func (f *Front) ServeExchange(x *netio.Exchange) {
 	if q.Method == http.MethodGet && r.grant.Load().attaches(m.Point) {
 		f.room.hold(q.Context(), f.room.point(m.Point))
 	}
-	s, e := r.openExchange(x, m)
+	s, e := r.openExchange(x, m, user)
 	left := q.Context().Done()
 	if x.BodyKind() == netio.BodyToClose {
 		left = nil // the peer's close is the body's end
@@ -164,12 +168,13 @@ func (f *Front) nobody(x *netio.Exchange, m manifest.Match) {
 	respond(x, textAnswer(http.StatusNotFound, "nothing is at "+x.Request.URL.Path+" on this server"))
 }
 
-// openExchange opens a session for a request. Its links are the worker's.
-func (r *Runner) openExchange(x *netio.Exchange, m manifest.Match) (*Session, *exchange) {
+// openExchange opens a session for a request of a user; empty: nobody had to log in. Its
+// links are the worker's.
+func (r *Runner) openExchange(x *netio.Exchange, m manifest.Match, user string) (*Session, *exchange) {
 	s := r.newPeer(kindExchange, x.Remote)
 	s.on = m.Point
 	e := newExchange(x, s)
-	s.link().x = e
+	s.link().x, s.link().user = e, user
 	s.conns = plain
 	s.w.post(func() {
 		s.w.admit(s)
@@ -178,7 +183,9 @@ func (r *Runner) openExchange(x *netio.Exchange, m manifest.Match) (*Session, *e
 		}
 		s.w.expectAnswer(s, e)
 	})
-	s.enqueue(r.request(x, m))
+	q := r.request(x, m)
+	q.User = []byte(user)
+	s.enqueue(q)
 	return s, e
 }
 

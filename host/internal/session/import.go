@@ -119,6 +119,9 @@ func again(f *os.File) (*os.File, error) {
 func (r *Runner) adopt(k kind, x Exported, on string) *Session {
 	s := r.newSession(k, x.Name)
 	s.born, s.on, s.blob, s.schema = x.Born.Sub(r.room.started), on, x.Blob, x.Schema
+	if x.User != "" {
+		s.link().user = x.User
+	}
 	in := newInlet(s.markReady)
 	in.restore(x.Input)
 	s.conns = []*conn{{number: max(x.Conn, 1), in: in, retain: x.Input.Retain, keeps: x.Input.Keeps}}

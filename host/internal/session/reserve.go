@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/access"
 	"github.com/weir-media/weir/host/internal/netio"
 	"github.com/weir-media/weir/host/internal/plugin"
 	"github.com/weir-media/weir/host/internal/point"
@@ -45,6 +46,8 @@ func (b *batch) reserve(raw abi.Raw) error {
 		return b.reserveDial(raw)
 	case abi.OpSend:
 		return b.reserveSend(raw)
+	case abi.OpLogin:
+		return b.reserveLogin(raw)
 	default:
 		return b.reserveSmall(raw)
 	}
@@ -230,6 +233,9 @@ func (b *batch) reserveAttach(raw abi.Raw) error {
 	case a.Mode > abi.StartTime || a.OnLag > abi.LagClose || a.OnChange > abi.AfterEvent || a.OnEnd > abi.AfterEvent:
 		return denyf(abi.EINVAL, "ATTACH with a mode or rule that this host does not know")
 	}
+	if err := b.admits(access.Play, name); err != nil {
+		return err
+	}
 	if _, err := b.gather(&a.Prefix); err != nil {
 		return err
 	}
@@ -259,6 +265,9 @@ func (b *batch) reservePublish(raw abi.Raw) error {
 		return denyf(abi.ESTATE, "the session is a source already")
 	case !isBytes:
 		return denyf(abi.ENOSYS, "format %q; a source names bytes:FORMAT", u.Format)
+	}
+	if err := b.admits(access.Publish, name); err != nil {
+		return err
 	}
 	b.format = s.r.room.formatter(string(u.Format))
 	if b.format == nil {

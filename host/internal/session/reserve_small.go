@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/access"
 	"github.com/weir-media/weir/host/internal/plugin"
 	"github.com/weir-media/weir/host/internal/point"
 )
@@ -127,6 +128,9 @@ func (b *batch) header(name []byte) ([]byte, error) {
 	}
 	if !b.s.r.grant.Load().attaches(on) {
 		return nil, denyf(abi.EPERM, "point %q is not granted to this plugin in plugins.yaml (grant: attach)", on)
+	}
+	if err := b.admits(access.Play, on); err != nil {
+		return nil, err
 	}
 	r, err := p.Rendition(rendition)
 	if err != nil {

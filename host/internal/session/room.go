@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/host/internal/access"
 	"github.com/weir-media/weir/host/internal/deliver"
 	"github.com/weir-media/weir/host/internal/netio"
 	"github.com/weir-media/weir/host/internal/plugin"
@@ -49,6 +50,7 @@ type Options struct {
 	Endpoints func(p *point.Point, authority, listener string, to *abi.Endpoints)
 	Templates Templates        // nil: no point is made for a source
 	Now       func() time.Time // nil: time.Now
+	Access    *access.Guard    // nil: everybody may do everything
 	RollBack  func(r *Runner)  // a plugin's new generation has failed: call r.RollBack, which is called if this is nil
 }
 

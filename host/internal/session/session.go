@@ -67,10 +67,17 @@ type links struct {
 	pack      *packing
 	answer    func(documentAnswer)
 	watched   []*point.Point
-	name      string            // of a session that is no peer's
-	network   network           // if it is not the peer's
-	timers    map[uint32]uint64 // timer → its number in the worker's heap
-	keyed     *keyed            // nil: nobody can join it
+	name      string  // of a session that is no peer's
+	network   network // if it is not the peer's
+	login
+	timers map[uint32]uint64 // timer → its number in the worker's heap
+	keyed  *keyed            // nil: nobody can join it
+}
+
+// login is who a session's peer is.
+type login struct {
+	user      string // empty: it has not logged in
+	loggingIn bool   // LOGGED is still to come
 }
 
 // since is when the session was opened.
@@ -110,7 +117,8 @@ func (s *Session) link() *links {
 func (s *Session) unlink() {
 	l := s.links
 	isSource := l.child != nil || l.parent != nil || l.feed != nil || l.pace != nil || l.pack != nil
-	if !isSource && l.x == nil && l.answer == nil && len(l.watched) == 0 && l.name == "" && l.network == (network{}) && len(l.timers) == 0 && l.keyed == nil {
+	isNobodys := l.name == "" && l.login == (login{}) && l.network == (network{})
+	if !isSource && l.x == nil && l.answer == nil && len(l.watched) == 0 && isNobodys && len(l.timers) == 0 && l.keyed == nil {
 		s.links = &unlinked
 	}
 }

@@ -15,6 +15,7 @@ type Status struct {
 	Plugin    string
 	Role      Role
 	Peer      string
+	User      string // who has logged in; empty: nobody
 	Point     string
 	Rendition string
 	From      string         // of a packager: the rendition that it reads
@@ -70,7 +71,7 @@ func (room *Room) CountSessions(add func(plugin string, role Role, n int)) {
 }
 
 func (s *Session) status() Status {
-	st := Status{ID: s.id, Plugin: s.r.name, Role: s.role(), Peer: s.name(), Point: s.on, Since: s.since()}
+	st := Status{ID: s.id, Plugin: s.r.name, Role: s.role(), Peer: s.name(), User: s.links.user, Point: s.on, Since: s.since()}
 	if len(s.blob) > 0 {
 		st.Schema = s.schema
 	}

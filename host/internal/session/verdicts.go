@@ -45,7 +45,7 @@ func (v *verdicts) collect(reader *abi.Reader, frame []byte, taken []*Session) e
 			}
 		}
 		switch {
-		case raw.Op.IsVerdict() && raw.Op <= abi.OpJoinKey:
+		case raw.Op.IsVerdict() && raw.Op <= abi.OpLogin:
 			v.per[at] = append(v.per[at], raw)
 		case raw.IsCritical():
 			return fmt.Errorf("%w: %v", errCritical, raw.Op)

@@ -3,7 +3,8 @@
 // It owns the format of recordings, the Tap that stands between the host and a plugin's generations, and the Replay. Calls of a plugin come in;
 // files go out that hold the exact bytes of each frame, so that a fault in production is a test case. It never changes a call or its answer, never
 // makes the plugin's worker wait for whoever reads the recording, and costs one atomic load a call while nobody records. A recording holds what
-// peers sent, credentials included: whoever keeps one keeps that.
+// peers sent, but for the credentials in Authorization and Proxy-Authorization and in LOGIN, in whose place are asterisks (Masked): whoever keeps one
+// keeps that.
 //
 // # The format, version 1
 //

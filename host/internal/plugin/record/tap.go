@@ -124,6 +124,7 @@ func (i *instance) note(r *Recorder, limit time.Duration, frame []byte) ([]byte,
 	if r == nil {
 		return verdicts, fault
 	}
+	e.In, e.Out = Masked(e.In), Masked(e.Out)
 	e.At = began.Sub(r.begin)
 	if i.in == r {
 		r.add(&i.number, &e)
