@@ -120,7 +120,7 @@ func TestCheckAccess(t *testing.T) {
 		t.Fatal(err)
 	}
 	const rest = "\nlisteners:\n  web: {address: 'ADDRESS'}\nplugins:\n  push: {module: m, listeners: [web], grant: {publish: ['*']}}\npoints: {a: {source: push}}\n"
-	const open = "f.yaml:7: points.a: whoever reaches 0.0.0.0:80 may feed it; say who may"
+	const open = "f.yaml:6: points.a: whoever reaches 0.0.0.0:80 may feed it; say who may"
 	for name, c := range map[string]struct{ access, address, want string }{
 		"open":           {"", ":80", open},
 		"loopback":       {"", "127.0.0.1:80", ""},

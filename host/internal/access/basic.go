@@ -45,7 +45,7 @@ func (g *Guard) basic(ctx context.Context, p *Policy, rest string) proof {
 	case !good || a == nil:
 		return proof{answer: Wrong}
 	}
-	return proof{user: a.name}
+	return proof{user: a.name, by: Basic}
 }
 
 // checker runs the slow hash, one at a time, and remembers what was good.

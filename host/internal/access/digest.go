@@ -126,7 +126,7 @@ func (g *Guard) digest(p *Policy, rule *Rule, q *Request, rest string, now time.
 	if isCounted && !g.nonces.use(x, uint32(count), now) {
 		return proof{answer: NoLogin, stale: true}
 	}
-	return proof{user: a.name}
+	return proof{user: a.name, by: by}
 }
 
 // answer is the response that is right (RFC 7616 3.4.1; without qop RFC 2069 2.1.2).

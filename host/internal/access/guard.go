@@ -172,14 +172,16 @@ func (g *Guard) login(ctx context.Context, p *Policy, rule *Rule, q *Request) Ju
 	case !rule.names(found.user):
 		return Judgement{Answer: NotThisUser, User: found.user}
 	}
+	g.log.Debug("logged in", "user", found.user, "by", found.by.String(), telemetry.KeyPoint, q.Point, "action", q.Action.String(), telemetry.KeyPeer, q.From)
 	return Judgement{User: found.user}
 }
 
 // proof is what credentials have come to.
 type proof struct {
 	answer Answer
-	user   string // with Admitted
-	stale  bool   // with NoLogin: the nonce is to be another
+	user   string  // with Admitted
+	by     Methods // likewise: one of them
+	stale  bool    // with NoLogin: the nonce is to be another
 }
 
 // refused counts, and has the log tell. Challenges are no news: every login begins so.

@@ -33,6 +33,19 @@ const (
 	DigestSHA256                     // RFC 7616 with SHA-256
 )
 
+// String names one method as plugins.yaml does.
+func (m Methods) String() string {
+	switch m {
+	case Basic:
+		return "basic"
+	case Digest:
+		return "digest"
+	case DigestSHA256:
+		return "digest-sha256"
+	}
+	return "none"
+}
+
 // AnyUser in Rule.Users stands for whoever is in the users' file.
 const AnyUser = "*"
 
