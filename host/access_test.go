@@ -82,7 +82,7 @@ func TestAccessIsPartOfAChange(t *testing.T) {
 		len(plan.Sessions) != 1 || plan.Sessions[0].Effect != "kept" || plan.Sessions[0].Role != "viewer" {
 		t.Errorf("plan %+v", plan)
 	}
-	if _, err := s.Apply(ruled); err != nil {
+	if _, err = s.Apply(ruled); err != nil {
 		t.Fatal(err)
 	}
 	for user, want := range map[string]int{"": http.StatusUnauthorized, "anna": http.StatusOK, "bert": http.StatusUnauthorized} {

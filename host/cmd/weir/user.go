@@ -163,7 +163,7 @@ func askPassword(in io.Reader, out io.Writer) (string, error) {
 	}
 	quiet := *was
 	quiet.Lflag &^= unix.ECHO
-	if err := unix.IoctlSetTermios(int(file.Fd()), unix.TCSETSF, &quiet); err != nil {
+	if err = unix.IoctlSetTermios(int(file.Fd()), unix.TCSETSF, &quiet); err != nil {
 		return "", fmt.Errorf("silence the terminal: %w", err)
 	}
 	defer func() { _ = unix.IoctlSetTermios(int(file.Fd()), unix.TCSETSF, was) }() // a terminal that has gone needs none

@@ -21,10 +21,13 @@ const (
 	leastIterations, mostIterations = 1000, 5_000_000
 
 	saltBytes, hashBytes = 16, 32 // RFC 8018 4.1 wants 8 or more of salt
-
-	// MaxName and MaxPassword bound names and passwords, in bytes (chosen).
-	MaxName, MaxPassword = 64, 256
 )
+
+// MaxName bounds a user's name, and a realm, in bytes (chosen).
+const MaxName = 64
+
+// MaxPassword bounds a password, in bytes (chosen).
+const MaxPassword = 256
 
 // slowHash is a password as PBKDF2 with HMAC-SHA-256 leaves it (RFC 8018 5.2).
 type slowHash struct {

@@ -84,13 +84,13 @@ func TestPutLine(t *testing.T) {
 	if err != nil || bytes.Count(text, []byte("\n")) != 2 || !bytes.HasPrefix(text, []byte("anna:")) {
 		t.Fatalf("%v: %s", err, text)
 	}
-	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v", st.Mode(), err)
+	if st, statErr := os.Stat(path); statErr != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", st, statErr)
 	}
 	if !put("anna", "") {
 		t.Error("anna was not there")
 	}
-	if _, err := PutLine(path, "anna", ""); err == nil || !strings.Contains(err.Error(), "there is no user anna") {
+	if _, err = PutLine(path, "anna", ""); err == nil || !strings.Contains(err.Error(), "there is no user anna") {
 		t.Errorf("removed twice: %v", err)
 	}
 	u, err := ReadUsers(path)
