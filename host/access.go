@@ -80,10 +80,15 @@ func (x *crossing) access() {
 			x.rule(i, r, p)
 		}
 	}
-	for _, point := range x.c.Points {
-		if at := x.openTo(point, p); at != "" {
+	x.openPoints("points", x.c.Points, p)
+	x.openPoints("templates", x.c.Templates, p)
+}
+
+func (x *crossing) openPoints(section string, all []config.Point, by *access.Policy) {
+	for _, point := range all {
+		if at := x.openTo(point, by); at != "" {
 			x.doubt(fmt.Sprintf("whoever reaches %s may feed it; say who may, as in access: {rules: [{do: publish, points: [%s], from: [loopback, private]}]}, "+
-				"or allow: true if that is meant", at, strconv.Quote(point.Name)), "points", point.Name)
+				"or allow: true if that is meant", at, strconv.Quote(point.Name)), section, point.Name)
 		}
 	}
 }

@@ -36,6 +36,7 @@ access:
     - {points: [sha256], users: [camera1], methods: [digest-sha256]}
     - {points: [any, spare], users: ["*"]}
     - {points: [closed], not_from: [loopback]}
+    - {points: [home], users: ["*"], trusted: [loopback]}
 ` + plugins + `
   basic: {source: push}
   digest: {source: push}
@@ -43,6 +44,7 @@ access:
   any: {source: push}
   spare: {source: push}
   closed: {source: {url: "file:builtin/demo.asf"}}
+  home: {source: {url: "file:builtin/demo.asf"}}
 `
 
 // withLogin puts the user's name and password into a URL.
@@ -107,6 +109,16 @@ func TestAccess(t *testing.T) {
 				play(t)
 			})
 		}
+		for point, why := range map[string]string{"any": "nobody can log in by MMS", "closed": "its address is refused"} {
+			t.Run("mmst of "+point+": "+why, func(t *testing.T) {
+				t.Parallel()
+				soon(t, ffmpeg.run(t, "-nostdin -i", s.URL("mms", "mmst", "/"+point), "-t 1 -f null -").failed())
+			})
+		}
+		t.Run("mmst of home, where it is trusted", func(t *testing.T) {
+			t.Parallel()
+			ffmpegPlays(t, s.URL("mms", "mmst", "/home"))
+		})
 		t.Run("curl asks", func(t *testing.T) {
 			t.Parallel()
 			s.curlAsks(t)

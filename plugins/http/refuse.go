@@ -80,7 +80,7 @@ func refused(e *abi.Refused, v *sdk.Verdicts) {
 	switch e.Code {
 	case abi.ENOENT:
 		no.status = 404
-	case abi.EPERM:
+	case abi.EPERM, abi.EAUTH:
 		no.status = 403
 	}
 	refuse(v, no)

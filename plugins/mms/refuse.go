@@ -66,7 +66,7 @@ func (s *session) refused(e *abi.Refused, v *sdk.Verdicts) {
 	switch e.Code {
 	case abi.ENOENT:
 		no = errNotFound
-	case abi.EPERM:
+	case abi.EPERM, abi.EAUTH:
 		no = errDenied
 	case abi.ELIMIT:
 		no = errFull

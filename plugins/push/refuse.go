@@ -39,7 +39,7 @@ func (s *state) refused(e *abi.Refused, v *sdk.Verdicts) {
 		s.refuse(v, 409, "point "+name+" has a source already"+because(e.Text)+"; stop that encoder first, or push to another point")
 	case abi.ENOENT:
 		s.refuse(v, 404, "point "+name+" cannot be fed"+because(e.Text)+"; name a point whose source is push")
-	case abi.EPERM:
+	case abi.EPERM, abi.EAUTH:
 		s.refuse(v, 403, "pushing to point "+name+" is not granted"+because(e.Text)+"; in plugins.yaml the point needs source: push, and grant: publish: of plugin push must name it")
 	case abi.ELIMIT, abi.EAGAIN:
 		s.refuse(v, 503, "the server takes no further source now"+because(e.Text)+"; try again later")

@@ -129,7 +129,7 @@ func (s *state) reply(e *abi.Refused) refusal {
 		return refusal{404, errInvalidName, "publishing point " + name + " cannot be fed" + because(e.Text)}
 	case abi.EINVAL:
 		return refusal{404, errInvalidTemplate, "publishing point " + name + " cannot be made" + because(e.Text)}
-	case abi.EPERM:
+	case abi.EPERM, abi.EAUTH:
 		return refusal{403, errNoAccess, "pushing to publishing point " + name + " is not granted" + because(e.Text)}
 	case abi.ESTATE:
 		return refusal{503, errStopped, "publishing point " + name + " is stopped" + because(e.Text)}

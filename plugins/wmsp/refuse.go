@@ -87,7 +87,7 @@ func refused(s *session, e *abi.Refused, v *sdk.Verdicts) {
 	switch e.Code {
 	case abi.ENOENT:
 		no.status, no.name = 404, errInvalidName
-	case abi.EPERM:
+	case abi.EPERM, abi.EAUTH:
 		no.status, no.name = 403, errNoAccess
 	case abi.ELIMIT:
 		no.name = errMaxClients

@@ -101,6 +101,16 @@ func (b *batch) admits(a access.Action, point string) error {
 	return denyf(abi.EPERM, "point %q is not for this peer (access in plugins.yaml)", point)
 }
 
+// isFor tells whether a request of its peer's next connection may go on with a session: one
+// of the same user, from where the point that it feeds may be fed. Worker.
+func (s *Session) isFor(x *exchange, q *abi.HTTPRequest) bool {
+	user := string(q.User)
+	if s.links.child == nil {
+		return s.links.user == user
+	}
+	return s.links.user == user && s.r.room.options.Access.Admits(access.Publish, s.on, x.x.Remote.Addr(), user) == access.Admitted
+}
+
 // loginActions are what LOGIN may be for.
 var loginActions = map[abi.LoginFor]access.Action{abi.LoginPlay: access.Play, abi.LoginPublish: access.Publish}
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/access"
@@ -17,7 +19,7 @@ import (
 )
 
 const (
-	// usersText has anna, whose password is "geheim".
+	// usersText has anna, whose password is "geheim"; in a rig bert has the same.
 	usersText = "anna:pbkdf2-sha256$1000$c2FsdHNhbHRzYWx0c2FsdA$+ekBNZm1wUryFHvU1mkPPClkzjsag51ZptuZ6xgrwuo"
 
 	guardedYAML = `
@@ -35,7 +37,7 @@ capabilities: [attach, publish]
 // guard has users and rules in force in a rig.
 func (r *rig) guard(rules ...access.Rule) *access.Guard {
 	r.t.Helper()
-	users, err := access.ParseUsers("users", []byte(usersText))
+	users, err := access.ParseUsers("users", []byte(usersText+"\n"+strings.Replace(usersText, "anna", "bert", 1)))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -162,5 +164,21 @@ func TestSecondWall(t *testing.T) {
 	st := g.Stats()
 	if st.Judged[access.Play][access.NoAddress] == 0 || st.Judged[access.Publish][access.NoLogin] < 3 || st.Judged[access.Publish][access.Admitted] == 0 {
 		t.Errorf("counted %+v", st.Judged)
+	}
+}
+
+// TestKeysOfUsers: a key leads to a session of the same user alone.
+func TestKeysOfUsers(t *testing.T) {
+	k := newKeeping(t, time.Minute, 1)
+	k.guard(access.Rule{Play: true, Publish: true, Users: []string{access.AnyUser}, Methods: access.Basic})
+	ask := func(method, name string) string {
+		t.Helper()
+		c := k.dial(k.at, fmt.Sprintf("%s /a HTTP/1.1\nHost: h\nAuthorization: Basic %s\nContent-Length: 0\n\n", method, base64.StdEncoding.EncodeToString([]byte(name+":geheim"))))
+		return hear(t, c)
+	}
+	for _, c := range []struct{ method, user, want string }{{"GET", "anna", "bound"}, {"POST", "bert", "EPERM"}, {"POST", "anna", "conn 2, state k"}} {
+		if got := ask(c.method, c.user); got != c.want {
+			t.Errorf("%s by %s: %q, want %q", c.method, c.user, got, c.want)
+		}
 	}
 }

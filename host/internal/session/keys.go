@@ -147,6 +147,8 @@ func (s *Session) takeRequest(x *exchange, q *abi.HTTPRequest) *refusal {
 		return &refusal{op: abi.OpJoinKey, code: abi.ENOENT, text: "the session with this key has ended"}
 	case s.links.x != nil:
 		return &refusal{op: abi.OpJoinKey, code: abi.EBUSY, text: "a request of the session with this key is under way"}
+	case !s.isFor(x, q):
+		return &refusal{op: abi.OpJoinKey, code: abi.EPERM, text: "the session with this key is another user's, or not for this peer (access in plugins.yaml)"}
 	}
 	s.w.timers.cancel(k.timer)
 	for k.last++; s.conn(k.last) != nil; k.last++ { // one that the plugin has dialled
