@@ -221,3 +221,25 @@ func TestMMSRefusals(t *testing.T) {
 		})
 	}
 }
+
+// TestMMSPlayersEnd: VLC and mplayer end by themselves when the stream does.
+func TestMMSPlayersEnd(t *testing.T) {
+	t.Parallel()
+	vlc.need(t)
+	mplayer.need(t)
+	s := serve(t, "\n  live: {source: push, grace: 1s}\n")
+	x := s.goOnAir(t, "live", "wmv2.asfstream")
+	x.send(x.chunks[:len(x.chunks)-1]...)
+	s.WaitRendition("live", "mmst")
+	players := []*process{
+		startCommand(t, vlcCommand(openFolder(t), "--play-and-exit", s.mmst("/live"))),
+		mplayer.start(t, "-vo null -ao null -nolirc -noconsolecontrols", s.mms("/live")),
+	}
+	s.WaitViewers("live", len(players))
+	x.send(x.chunks[len(x.chunks)-1])
+	x.leave()
+	for _, c := range players {
+		c.wait().succeeded()
+	}
+	players[1].says("Exiting... (End of file)")
+}

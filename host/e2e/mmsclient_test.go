@@ -12,7 +12,7 @@ import (
 	"github.com/weir-media/weir/sdk/asf"
 )
 
-// mmsPlayer speaks MMS over TCP (MS-MMSP; wire digest §4) as ffmpeg does, and reports what
+// mmsPlayer speaks MMS over TCP (MS-MMSP; wire digest §4) as VLC does, and reports what
 // no client does: each packet as it came.
 type mmsPlayer struct {
 	t       *testing.T
@@ -131,7 +131,7 @@ func (p *mmsPlayer) open(point string) {
 	p.t.Helper()
 	p.say(mmsConnect, "NSPlayer/7.0.0.1956; Host: h", 0, 0x0004000B, 0x0003001C)
 	p.hear(mmsConnected, 0)
-	p.say(mmsFunnel, `\\192.168.0.129\TCP\1037`, 0, 0xFFFFFFFF, 0, 0x00989680, 2)
+	p.say(mmsFunnel, `\\192.168.0.1\TCP\1242`, 0, 0xFFFFFFFF, 0, 0x00989680, 2)
 	p.hear(mmsFunnelled, 0)
 	p.say(mmsOpen, point, 1, 0xFFFFFFFF, 0, 0)
 	size := binary.LittleEndian.Uint32(p.hear(mmsOpened, 0)[108:])

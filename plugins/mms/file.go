@@ -30,7 +30,7 @@ func (s *session) open(m *message, v *sdk.Verdicts) {
 		s.refuseFile(v, errNotFound)
 		return
 	}
-	s.phase = asking
+	s.phase, s.over = asking, false
 }
 
 // maxName is the longest name of a point, in bytes: chosen, above what can be configured.

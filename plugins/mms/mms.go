@@ -91,7 +91,9 @@ func (p *plugin) data(s *session, e *abi.Data, v *sdk.Verdicts) error {
 			}
 			break
 		}
-		s.quiet = 0
+		if !s.over {
+			s.quiet = 0
+		}
 		end := e.Offset + uint64(at+len(m.b))
 		if err := s.message(&m, v); err != nil {
 			return err
@@ -172,7 +174,9 @@ const (
 	pingEvery = 60_000_000_000
 
 	// For how many looks a player may be silent before it has a file open, and after
-	// that, when it may be paused, but is pinged. Chosen.
+	// that, when it may be paused, but is pinged. Chosen. At the end of a stream pings do
+	// not count: libavformat (59, of ffmpeg 5.1) answers them, and waits for packets, for
+	// ever, and holds the place of another.
 	strangerQuiet = 1
 	pausedQuiet   = 4
 )

@@ -41,7 +41,7 @@ func TestOpening(t *testing.T) {
 	s.only(list, reportFunnelInfo, succeeded)
 	_, list = s.says(sayFunnel(`\\192.168.0.129\udp\1037`))
 	s.only(list, reportNoFunnel, errNotSupported)
-	_, list = s.says(sayFunnel(`\\192.168.0.129\TCP\1037`))
+	_, list = s.says(sayFunnel(`\\192.168.0.1\TCP\1242`))
 	s.only(list, reportFunnel, succeeded)
 	a, list := s.says(sayOpen("live"))
 	if w := find[*abi.Watch](a); len(list) != 0 || w == nil || string(w.Point) != "live" {

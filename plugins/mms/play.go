@@ -51,7 +51,7 @@ func (p *plugin) play(s *session, v *sdk.Verdicts) {
 		EndBytes:    done.bytes(),
 	}, nil)
 	v.SetTimer(clock, pingEvery)
-	s.phase = playing
+	s.phase, s.over = playing, false
 	s.finish(v)
 }
 
@@ -83,6 +83,7 @@ func (s *session) detached(e *abi.Detached, v *sdk.Verdicts) {
 		s.finish(v)
 	case s.phase == playing && reason == "source_end":
 		s.rest(v)
+		s.over = true
 	case s.phase == playing && reason == "header_change":
 		s.rest(v)
 		s.turning = true

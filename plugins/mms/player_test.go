@@ -175,7 +175,7 @@ func summary(state abi.PointState, header []byte) *abi.Point {
 func (s *stand) opens() {
 	s.t.Helper()
 	s.Send(&abi.ConnOpen{Head: s.Head()})
-	s.says(sayConnect(), sayFunnel(`\\192.168.0.129\TCP\1037`), sayOpen("live"))
+	s.says(sayConnect(), sayFunnel(`\\192.168.0.1\TCP\1242`), sayOpen("live"))
 	s.tells(summary(abi.PointLive, header(s.t)))
 	s.says(sayRead(), saySwitch())
 }

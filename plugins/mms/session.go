@@ -33,6 +33,7 @@ type session struct {
 	phase       phase
 	quiet       uint8  // ticks without a message
 	turning     bool   // the player is to be told of another header
+	over        bool   // the stream has ended, and the player has asked for nothing since
 	sequence    uint16 // of the next message to the player
 	incarnation uint32 // that the player has given to what it plays (wire digest §4.2, StartPlaying)
 	hold        uint64 // where the message that is under way ends in the input; 0: none is
@@ -43,6 +44,7 @@ type session struct {
 
 const (
 	bitTurning = 1 << iota
+	bitOver
 )
 
 const fixedSize = 1 + 1 + 1 + 1 + 2 + 2 + 4 + 4 + 8 + 8 + 8 // bytes
@@ -58,6 +60,9 @@ func (s *session) AppendState(b []byte) []byte {
 	if s.turning {
 		bits |= bitTurning
 	}
+	if s.over {
+		bits |= bitOver
+	}
 	b = append(b, byte(s.phase), s.quiet, bits, 0)
 	b = le.AppendUint16(b, s.sequence)
 	b = le.AppendUint16(b, uint16(len(s.point)))
@@ -71,12 +76,12 @@ func (s *session) AppendState(b []byte) []byte {
 
 // ReadState unpacks what AppendState packed.
 func (s *session) ReadState(b []byte) error {
-	if len(b) < fixedSize || b[0] > byte(closed) || b[2] > bitTurning || int(le.Uint16(b[6:])) != len(b)-fixedSize {
+	if len(b) < fixedSize || b[0] > byte(closed) || b[2] > bitTurning|bitOver || int(le.Uint16(b[6:])) != len(b)-fixedSize {
 		return abi.EINVAL
 	}
 	point := s.point[:0]
 	*s = session{
-		phase: phase(b[0]), quiet: b[1], turning: b[2]&bitTurning != 0,
+		phase: phase(b[0]), quiet: b[1], turning: b[2]&bitTurning != 0, over: b[2]&bitOver != 0,
 		sequence: le.Uint16(b[4:]), incarnation: le.Uint32(b[8:]),
 		hold: le.Uint64(b[16:]), sent: le.Uint64(b[24:]), current: le.Uint64(b[32:]),
 		point: append(point, b[fixedSize:]...),

@@ -37,6 +37,7 @@ func TestQuiet(t *testing.T) {
 		"only connects":    {func(s *stand) { s.says(sayConnect()) }, nil, 1, 0},
 		"paused":           {(*stand).opens, nil, 4, 4},
 		"paused, answers":  {(*stand).opens, func(s *stand) { s.says(sayPong()) }, 20, 20},
+		"ended, answers":   {func(s *stand) { s.plays(); s.tells(s.detached("source_end")) }, func(s *stand) { s.says(sayPong()) }, 4, 4},
 		"plays":            {(*stand).plays, nil, 20, 20},
 		"waits for a stop": {func(s *stand) { s.plays(); s.says(sayStop()) }, nil, 1, 0},
 	} {
@@ -80,7 +81,7 @@ func TestStop(t *testing.T) {
 
 // TestStateKeepsEveryField: what the blob leaves out is lost with the instance.
 func TestStateKeepsEveryField(t *testing.T) {
-	s := session{phase: closed, quiet: 1, turning: true, sequence: 2, incarnation: 3, hold: 4, sent: 5, current: 6, point: []byte("live")}
+	s := session{phase: closed, quiet: 1, turning: true, over: true, sequence: 2, incarnation: 3, hold: 4, sent: 5, current: 6, point: []byte("live")}
 	for v, i := reflect.ValueOf(s), 0; i < v.NumField(); i++ {
 		if v.Field(i).IsZero() {
 			t.Fatalf("%s is not set here", v.Type().Field(i).Name)
