@@ -150,6 +150,15 @@ func TestPullFromWeir(t *testing.T) {
 			pullRefused(t, s, nobody)
 		})
 	})
+	// The connection is the host's: another instance of the plugin goes on with it.
+	sources := s.Point("relay").Sources
+	if err := s.Reload("pull"); err != nil {
+		t.Fatal(err)
+	}
+	ffmpegPlays(t, s.mmsh("/relay"))
+	if n := s.Point("relay").Sources; n != sources {
+		t.Errorf("%d sources before a reload, %d after it", sources, n)
+	}
 	// The server that takes over dials for itself.
 	next := server{s.TakeOver()}
 	next.WaitMedia("relay", time.Second)

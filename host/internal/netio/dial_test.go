@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -65,7 +66,7 @@ func TestOutgoing(t *testing.T) {
 	}
 	text := strings.Repeat("live ", 1000)
 	for range 3 {
-		if err := o.TryWriteWithin([]byte(text), len(text)); err != nil && !errors.Is(err, ErrWriteOverflow) {
+		if err := o.TryWriteWithin([]byte(text), 2*len(text)); err != nil { // what came back may still count as under way
 			t.Fatal(err)
 		}
 		b := make([]byte, len(text))
@@ -123,9 +124,10 @@ func TestDialIsJudgedByAddress(t *testing.T) {
 }
 
 func TestDialTLS(t *testing.T) {
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // it is to be refused
+	s.StartTLS()
 	defer s.Close()
-	s.Config.ErrorLog = nil
 	u, _ := url.Parse(s.URL)
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())

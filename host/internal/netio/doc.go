@@ -1,10 +1,13 @@
 // Package netio is the room where the network begins: it owns the listening
 // sockets, the connections that have not yet shown what they speak, TLS, and the
-// HTTP front.
+// HTTP front; and the connections that it opens.
 //
 // In come TCP connections, and datagrams. Of the connections go out, to one Handler, either a raw connection
 // whose first bytes matched a plugin's Pattern (a Conn), or one HTTP request
 // at a time (an Exchange), which its handler answers or turns into a Conn.
+//
+// Out go connections to other computers too (Dial), as far as who asks for them allows
+// each address, and one HTTP request on each (Ask).
 //
 // What is not plain TCP is made to look so: a Conn of a TLS connection or an HTTP/2
 // stream is one end of a socket pair, and a relay carries on from the other. On the

@@ -230,11 +230,19 @@ func (p *Point) changed() {
 // Expect puts a point without a source into the state waiting, before one is started.
 func (p *Point) Expect() { p.rest(Waiting, "") }
 
-// Rest puts a point without a source into the state of one that nobody starts.
+// Rest puts a point without a source into the state of one that nobody starts. What a
+// source on demand has left ends now if nobody watches: the next viewer is to begin with
+// what is live then.
 func (p *Point) Rest() {
 	p.mu.Lock()
 	s := p.restState()
+	var ended []*Rendition
+	if p.options.Demand > 0 && p.source == nil && p.viewers == 0 && p.state != Draining {
+		p.stopGrace()
+		ended = p.dropRenditions()
+	}
 	p.mu.Unlock()
+	end(ended)
 	p.rest(s, "")
 }
 

@@ -79,7 +79,7 @@ func TestDemand(t *testing.T) {
 			if s := p.Snapshot(); s.State != point.Live {
 				t.Fatalf("%v before its time", s.State)
 			}
-			time.Sleep(idle/wishLooks + 2*time.Second + time.Second) // and the grace
+			time.Sleep(idle/wishLooks + 2*time.Second)
 			synctest.Wait()
 			if s := p.Snapshot(); s.State != point.Idle || len(s.Renditions) != 0 {
 				t.Fatalf("%v with %d renditions after it", s.State, len(s.Renditions))

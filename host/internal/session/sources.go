@@ -17,6 +17,7 @@ type sources struct {
 	wait   map[string]time.Duration
 	timers map[string]*time.Timer // of points that wait for their next start
 	wishes map[string]*wish       // of points whose source is started on demand, and wanted
+	ending map[string]bool        // points whose source is being ended, by who starts the next
 	closed bool
 	read   atomic.Int64 // connections whose input feeds points
 }
@@ -79,7 +80,7 @@ func (room *Room) sourceEnded(name, reason, text string) {
 	s := &room.sources
 	s.mu.Lock()
 	delete(s.active, name)
-	if s.closed || p == nil || p.Options().IsPush() {
+	if s.closed || p == nil || p.Options().IsPush() || s.ending[name] {
 		s.mu.Unlock()
 		return
 	}
@@ -112,6 +113,17 @@ func (s *sources) succeeded(name string) {
 	s.mu.Lock()
 	delete(s.wait, name)
 	s.mu.Unlock()
+}
+
+// end notes that a point's source is about to be ended, which is nobody's failure; forget
+// follows.
+func (s *sources) end(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ending == nil {
+		s.ending = map[string]bool{}
+	}
+	s.ending[name] = true
 }
 
 // waited notes that the time until a point's next start is over.

@@ -249,6 +249,7 @@ func (r *Runner) IDs() (all []uint64) {
 // EndSource ends whoever feeds a point, in the words of its protocol, and gives the
 // sessions that this ends. A point with a URL is started anew at once.
 func (room *Room) EndSource(on, why string) (ended []uint64) {
+	room.sources.end(on)
 	// The children last: what a source has sent is its format plugin's to finish.
 	for _, isChild := range []bool{false, true} {
 		for _, r := range room.Runners() {
@@ -297,6 +298,7 @@ func (s *sources) forget(name string) {
 		delete(s.timers, name)
 	}
 	delete(s.wait, name)
+	delete(s.ending, name)
 	delete(s.active, name)
 }
 
