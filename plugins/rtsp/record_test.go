@@ -428,3 +428,18 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
+
+// TestTransportStreamPasses: what is one already is fed as it is.
+func TestTransportStreamPasses(t *testing.T) {
+	ts := bytes.Repeat(append([]byte{'G', 0x1F, 0xFF, 0x10}, make([]byte, 184)...), 7)
+	r := newEncoder(t)
+	r.must(r.ask("ANNOUNCE", recordURL, "", sdpHead+"m=video 0 RTP/AVP 33\r\n"), "200")
+	r.must(r.ask("SETUP", recordURL, "Transport: RTP/AVP/TCP;unicast;interleaved=4-5;mode=record\r\n", ""), "200")
+	r.must(r.ask("RECORD", recordURL, "", ""), "200")
+	r.frame(4, recPacket(33, 1, 0, ts...))
+	r.frame(4, recPacket(33, 2, 0))
+	r.frame(4, recPacket(33, 3, 0, ts[:376]...))
+	if want := append(bytes.Clone(ts), ts[:376]...); !bytes.Equal(r.Fed, want) {
+		t.Errorf("fed %d bytes, want %d", len(r.Fed), len(want))
+	}
+}
