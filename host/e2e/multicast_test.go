@@ -50,9 +50,14 @@ type wired struct {
 
 func newWired(t *testing.T) *wired {
 	t.Helper()
+	return newWiredAs(t, sendingYAML)
+}
+
+func newWiredAs(t *testing.T, config string) *wired {
+	t.Helper()
 	here, there := netns.New(t), netns.New(t)
 	netns.Wire(here, "s0", "10.77.0.1/24", there, "r0", "10.77.0.2/24")
-	return &wired{newAlone(t, here, sendingYAML).serve(), there}
+	return &wired{newAlone(t, here, config).serve(), there}
 }
 
 // encode has ffmpeg feed the point until the test ends it.
