@@ -182,3 +182,21 @@ func TestKeysOfUsers(t *testing.T) {
 		}
 	}
 }
+
+// TestFaultsShowNoCredentials: the frame that is kept of a fault has none.
+func TestFaultsShowNoCredentials(t *testing.T) {
+	r := newRig(t, false, point.Options{Name: "live"})
+	runner := r.add(guardedYAML, func(_ *memo, e abi.Record, _ *sdk.Verdicts) error {
+		if _, is := e.(*abi.Data); is {
+			panic("as told")
+		}
+		return nil
+	})
+	r.dial(r.listen(), "SAY hello\nAuthorization: Basic YW5uYTpnZWhlaW0=\n\n")
+	until(t, "no fault", func() bool { return len(runner.Faults()) > 0 })
+	for _, f := range runner.Faults() {
+		if frame := string(f.Fault.Frame); strings.Contains(frame, "YW5uYTpnZWhlaW0=") || !strings.Contains(frame, "Authorization: Basic ****************") {
+			t.Errorf("the frame is %q", frame)
+		}
+	}
+}

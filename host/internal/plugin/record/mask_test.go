@@ -65,3 +65,22 @@ func FuzzMasked(f *testing.F) {
 		}
 	})
 }
+
+// TestCredentialsAreNotRecorded: they stand in no recording, and it is replayed exactly all the same.
+func TestCredentialsAreNotRecorded(t *testing.T) {
+	var tap Tap
+	i := start(t, Wrap(&native{fresh: parrot(false)}, &tap))
+	defer i.Close()
+	file := recording(t, &tap, Options{}, func() {
+		out := tell(t, i, frame(t, data("SETUP * RTSP/1.0\r\nAuthorization: Basic YW5uYTpnZWhlaW0=\r\n\r\n"), data("two")))
+		if !bytes.Contains(out, []byte("YW5uYTpnZWhlaW0=")) {
+			t.Error("what the plugin answers was changed")
+		}
+	})
+	if bytes.Contains(file, []byte("YW5uYTpnZWhlaW0=")) || !bytes.Contains(file, []byte("Authorization: Basic *****")) {
+		t.Errorf("recorded %q", file)
+	}
+	if found := replay(t, file, &native{fresh: parrot(false)}); found.Different+found.Mended+found.Unjudged != 0 || found.Calls != 2 {
+		t.Errorf("replayed: %+v", found)
+	}
+}
