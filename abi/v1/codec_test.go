@@ -140,7 +140,8 @@ func TestGroupsOfOtherMinors(t *testing.T) {
 		b = append(b, rec.Format...)
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(inner)))
 		b = append(b, inner...)
-		return spellLeaf(b, leaf{"endpoints", "list of endpoint", reflect.ValueOf(&rec.Endpoints).Elem()})
+		b = spellLeaf(b, leaf{"endpoints", "list of endpoint", reflect.ValueOf(&rec.Endpoints).Elem()})
+		return spellLeaf(b, leaf{"about", "list of field", reflect.ValueOf(&rec.About).Elem()})
 	}
 	var r Reader
 	var got DocumentRequest

@@ -226,6 +226,7 @@ type DocumentRequest struct {
 	Format    []byte
 	Point     PointSummary
 	Endpoints Endpoints
+	About     Fields // what the operator says of the point: title, author, copyright, abstract, moreinfo
 }
 
 // StopReason says why a session must end.

@@ -80,7 +80,7 @@ type Rendition struct {
 	Name       []byte
 	Generation uint64 // of the header; 0: no header yet, the rendition cannot be joined
 	HeaderSize uint32 // bytes
-	Header     []byte // only in POINT, and only up to MaxPointHeader
+	Header     []byte // only in POINT and DOCUMENT_REQUEST, and only up to MaxPointHeader
 }
 
 func (r *Rendition) visit(c *coder) {
@@ -130,13 +130,30 @@ func (l *Renditions) All() iter.Seq[Rendition] {
 	}
 }
 
+// EndpointKind is what a URL of a point leads to.
+type EndpointKind uint16
+
+// The kinds of endpoint.
+const (
+	EndpointUnicast   EndpointKind = 0 // the stream, from the server
+	EndpointMulticast EndpointKind = 1 // the stream, from a group that the host sends it to
+	EndpointDocument  EndpointKind = 2 // another announcement of the point
+)
+
 // Endpoint is one address at which players reach a point, for announcements.
 type Endpoint struct {
-	Plugin    []byte
+	Plugin    []byte // empty for what the host sends by itself
 	Scheme    []byte // "mms", "http" …
 	URL       []byte // whole, with host, port and path
-	Rendition []byte
-	Rank      int32 // the best first: ascending
+	Rendition []byte // of a document its format
+	Rank      int32  // the best first: ascending
+	Kind      EndpointKind
+	// The rest is of EndpointMulticast.
+	Group     []byte // address, without brackets
+	Port      uint16
+	TTL       uint16 // hops
+	Interface []byte // by which the host sends; empty: as the system routes
+	Local     []byte // address that the datagrams come from; empty: unknown
 }
 
 func (e *Endpoint) visit(c *coder) {
@@ -145,6 +162,18 @@ func (e *Endpoint) visit(c *coder) {
 	c.bytes(&e.URL)
 	c.bytes(&e.Rendition)
 	c.i32(&e.Rank)
+	c.u16((*uint16)(&e.Kind))
+	c.bytes(&e.Group)
+	c.u16(&e.Port)
+	c.u16(&e.TTL)
+	c.bytes(&e.Interface)
+	c.bytes(&e.Local)
+}
+
+// size is what the endpoint takes on the wire, in bytes.
+func (e *Endpoint) size() int {
+	const numbers, texts = 4 + 2 + 2 + 2, 7
+	return numbers + 4*texts + len(e.Plugin) + len(e.Scheme) + len(e.URL) + len(e.Rendition) + len(e.Group) + len(e.Interface) + len(e.Local)
 }
 
 // Endpoints is a list of Endpoint in the order in which they should be tried.
@@ -155,7 +184,7 @@ func (l *Endpoints) Reset() { l.reset() }
 
 // Add appends an endpoint, copying its bytes.
 func (l *Endpoints) Add(e Endpoint) {
-	c := l.begin(4*4 + len(e.Plugin) + len(e.Scheme) + len(e.URL) + len(e.Rendition) + 4)
+	c := l.begin(e.size())
 	e.visit(&c)
 }
 

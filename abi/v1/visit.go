@@ -163,6 +163,7 @@ func (r *DocumentRequest) visit(c *coder) {
 	c.bytes(&r.Format)
 	r.Point.visit(c)
 	r.Endpoints.visit(c)
+	r.About.visit(c)
 }
 
 // Op names the record.
