@@ -110,7 +110,9 @@ const PayloadAll Payload = -1
 type Document struct {
 	Format string
 	Type   string // media type of the answer
-	Paths  []Path // never empty after Parse: "/{point}.FORMAT" when the file names none
+	Paths  []Path // "/{point}.FORMAT" when the file names none; empty after Parse if it is Unserved
+	// Unserved: it is for the host alone, and has no path.
+	Unserved bool
 }
 
 // Play is one kind of URL under which players can open a point. Announcements list them by Rank, the highest first.

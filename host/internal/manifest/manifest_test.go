@@ -64,8 +64,8 @@ func TestParseWhole(t *testing.T) {
 			Consumes: []string{"bytes:asf"}, Produces: []string{"asf"}, Sources: []string{"file"},
 			Packages: []Package{{"asf", "mmsh", PayloadAll}, {"asf", "x", 64}, {"asf", "y", 0}},
 			Documents: []Document{
-				{"asx", "video/x-ms-asf", []Path{MustPath("/{point}.asx")}},
-				{"nsc", "application/x-ms-nsc", []Path{MustPath("/{point}.nsc"), MustPath("/x/{point}")}},
+				{"asx", "video/x-ms-asf", []Path{MustPath("/{point}.asx")}, false},
+				{"nsc", "application/x-ms-nsc", []Path{MustPath("/{point}.nsc"), MustPath("/x/{point}")}, false},
 			},
 			Plays: []Play{{"mms", 10, "mmsh", ".asf"}},
 		},

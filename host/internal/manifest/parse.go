@@ -23,7 +23,7 @@ func Parse(b []byte) (*Manifest, error) {
 	r := &reader{lines: map[string]int{}}
 	r.mapping(root, "", r.manifest(m))
 	for i := range m.Documents {
-		if d := &m.Documents[i]; len(d.Paths) == 0 && formatName.MatchString(d.Format) {
+		if d := &m.Documents[i]; len(d.Paths) == 0 && !d.Unserved && formatName.MatchString(d.Format) {
 			d.Paths = []Path{MustPath("/" + pointMark + "." + d.Format)}
 		}
 	}
@@ -159,6 +159,7 @@ func (r *reader) doc(d *Document) fields {
 	return fields{
 		"format": r.text(&d.Format),
 		"type":   r.text(&d.Type),
+		"served": parsed(r, &d.Unserved, parseNot),
 		"paths": func(n *yaml.Node, key string) {
 			r.each(n, key, func(n *yaml.Node, key string) {
 				var p Path
@@ -196,6 +197,11 @@ func parseBool(s string) (bool, error) {
 		return false, fmt.Errorf("%q; write true or false", s)
 	}
 	return s == "true", nil
+}
+
+func parseNot(s string) (bool, error) {
+	b, err := parseBool(s)
+	return !b, err
 }
 
 func parseHex(s string) ([]byte, error) {

@@ -162,6 +162,9 @@ func (m *Manifest) offersProblems(ps *Problems) {
 		ps.pattern(key+".format", d.Format, formatName, format)
 		ps.pattern(key+".type", d.Type, mediaTypeText, "a media type such as \"video/x-ms-asf\"")
 		ps.bound(key+".paths", len(d.Paths))
+		if d.Unserved && len(d.Paths) > 0 {
+			ps.add(key+".paths", "stands beside served: false; keep one of them")
+		}
 		for j, p := range d.Paths {
 			if p == (Path{}) {
 				ps.add(fmt.Sprintf("%s.paths[%d]", key, j), "is empty; write for example \"/{point}.%s\"", d.Format)
