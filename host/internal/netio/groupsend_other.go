@@ -1,0 +1,7 @@
+//go:build !linux
+
+package netio
+
+import "net"
+
+func dialGroup(SendOptions) (*net.UDPConn, error) { return nil, errNoUDP }
