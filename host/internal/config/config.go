@@ -153,6 +153,7 @@ type Point struct {
 	BurstRate float64
 	// Multicast is where the point is sent to unasked, in the order of the file.
 	Multicast []Destination
+	About     About
 }
 
 // OnLag says what becomes of a viewer that is more than MaxLag behind.

@@ -28,6 +28,7 @@ type Destination struct {
 	TTL       int    // hops; SystemTTL: the system's choice
 	Interface string // by which it is sent; "": as the system routes
 	Loopback  bool   // a group's datagrams reach receivers on this computer too
+	SAP       SAP    // of a group; zero: it is not announced
 }
 
 // Name tells destinations apart: no two of a configuration have the same.
@@ -107,6 +108,7 @@ func (l *loader) destination(a at) (d Destination, ok bool) {
 		}
 	}
 	l.way(&d, a.key("interface"), group)
+	d.SAP = l.sap(a.key("sap"), d.To.Addr())
 	return d, len(l.problems) == before
 }
 

@@ -168,6 +168,7 @@ func (l *loader) settings(a at) Point {
 			rule.fail("%q is unknown; write skip (jump to the newest key packet) or drop (close the connection)", rule.text())
 		}
 	}
+	p.About = l.about(a.key("about"))
 	return p
 }
 

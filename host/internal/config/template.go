@@ -11,6 +11,7 @@ import (
 func templateKeys() map[string]*shape {
 	all := leaves("buffer", "grace", "on_lag", "max_lag", "latency", "burst_rate")
 	all["limits"] = keys(leaves("viewers", "buffer"))
+	all["about"] = aboutKeys()
 	return all
 }
 
