@@ -9,7 +9,7 @@
 //	7  cmd  e2e  bench              the commands of bin/weir; proofs with real encoders and players; weir beside other servers
 //	6  hosttest                     a host for the tests of plugins' authors
 //	5  host                         this package: wiring, commands at run time, changes of the configuration
-//	4  session  announce  admin     events and verdicts of one peer; documents about points; health, metrics, status
+//	4  session  announce  admin     events and verdicts of one peer; where points are found, SAP; health, metrics, status
 //	   multicast                    points to groups and receivers that the configuration names
 //	3  point                        a named place: its source, its renditions, its viewers, its states
 //	2  plugin  deliver              a plugin's code in a sandbox; packets to sockets

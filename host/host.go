@@ -12,7 +12,6 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
-	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/access"
 	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/internal/announce"
@@ -64,6 +63,7 @@ type Server struct {
 	room      *session.Room
 	multicast *multicast.Room
 	book      announce.Book
+	sap       *announce.SAP
 	mu        sync.Mutex // held by whatever changes plugins or listeners
 	closing   bool       // the server drains
 	plugins   map[string]*loaded
@@ -148,8 +148,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, fmt.Errorf("start delivery: %w", err)
 	}
 	s.multicast = multicast.New(multicast.Options{Pool: s.pool, Log: o.Log})
+	s.sap = announce.NewSAP(announce.SAPOptions{Log: o.Log, Write: s.writeSAP, Open: openSAP})
 	s.room = session.New(session.Options{Pool: s.pool, Log: o.Log, Metrics: s.metrics(), Version: o.Version,
-		Templates: templates{s}, OpenFile: s.openFile, Endpoints: s.endpoints, Access: s.access, RollBack: s.rollBack})
+		Templates: templates{s}, OpenFile: s.openFile, Describe: s.describe, Access: s.access, RollBack: s.rollBack})
 	s.costs = newCosts(s.pool, known{s.cpu, func(name string) bool { return s.room.Point(name) != nil }})
 	s.takeInherited()
 	s.makePoints()
@@ -221,13 +222,6 @@ func (s *Server) ready(p *point.Point, r *point.Rendition) {
 	s.room.Ready(p, r)
 }
 
-// endpoints adds the URLs of a point for an announcer.
-func (s *Server) endpoints(p *point.Point, authority, listener string, to *abi.Endpoints) {
-	for i, e := range s.book.Endpoints(p, authority, listener) {
-		to.Add(abi.Endpoint{Plugin: []byte(e.Plugin), Scheme: []byte(e.Scheme), URL: []byte(e.URL), Rendition: []byte(e.Rendition), Rank: int32(i)})
-	}
-}
-
 // Close drains the server: nobody joins any more, viewers get the end that their
 // protocol has for it and may finish until ctx ends.
 func (s *Server) Close(ctx context.Context) error {
@@ -242,6 +236,7 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	s.changes.wait()
+	s.sap.Close(false)
 	s.room.Drain()
 	for _, p := range s.room.Points() {
 		p.Close()
@@ -276,6 +271,7 @@ func (s *Server) abort() {
 	}
 	s.changes.end()
 	s.costs.close()
+	s.sap.Close(false)
 	s.multicast.Close()
 	s.pool.Close()
 	s.closeSuccession()

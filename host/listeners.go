@@ -269,7 +269,11 @@ func patterns(routes []manifest.RawTarget) []netio.Pattern {
 }
 
 // announceOffers tells the book what running plugins offer on open listeners.
-func (s *Server) announceOffers() { s.book.Set(s.offers()) }
+func (s *Server) announceOffers() {
+	s.book.Set(s.offers())
+	s.book.SetPackagers(s.packagers())
+	s.sap.Refresh()
+}
 
 func (s *Server) offers() []announce.Offer {
 	running := func(name string) *manifest.Manifest {
@@ -298,6 +302,9 @@ func offers(c *config.Config, running func(plugin string) *manifest.Manifest, di
 			l, _ := c.Listener(name)
 			for _, a := range dialled(l) {
 				o := announce.Offer{Plugin: p.Name, Listener: name, Address: a, TLS: l.TLS.Cert != "", Plays: m.Plays}
+				if p.Grant.Documents {
+					o.Documents = m.Documents
+				}
 				o.Wide, o.Last = stretch(l, a)
 				all = append(all, o)
 			}

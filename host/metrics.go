@@ -64,6 +64,7 @@ func (s *Server) metrics() session.Metrics {
 		}
 	})
 	r.GaugesFunc(telemetry.MulticastDestinations, s.countDestinations)
+	s.sapMetrics()
 	r.GaugesFunc(telemetry.Sessions, s.countSessions)
 	r.GaugesFunc(telemetry.PluginState, s.countStates)
 	s.blameMetrics()

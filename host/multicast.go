@@ -26,6 +26,7 @@ func (s *Server) sendTo(c *config.Config) {
 		}
 	}
 	s.multicast.Set(all)
+	s.announceGroups(c)
 }
 
 // multicastStatus tells how the destinations of a point fare.
@@ -36,6 +37,7 @@ func (s *Server) multicastStatus(p *point.Point) (all []admin.Multicast) {
 		if x.TTL >= 0 {
 			st.TTL = &x.TTL
 		}
+		st.SAP = s.sapStatus(p, x.To, x.Interface)
 		all = append(all, st)
 	}
 	return all
@@ -67,7 +69,7 @@ func (p *pointStep) sentNote() string {
 	var notes []string
 	count := func(some, others []config.Destination, one, more string) (kept int) {
 		for _, d := range some {
-			if slices.Contains(others, d) {
+			if slices.ContainsFunc(others, func(o config.Destination) bool { return isSentAs(d, o) }) {
 				kept++
 			}
 		}
@@ -93,7 +95,16 @@ func (p *pointStep) sentNote() string {
 
 // keepsDestinations tells whether a destination goes on as it is.
 func (p *pointStep) keepsDestinations() bool {
-	return slices.ContainsFunc(p.now.Multicast, func(d config.Destination) bool { return slices.Contains(p.old.Multicast, d) })
+	return slices.ContainsFunc(p.now.Multicast, func(d config.Destination) bool {
+		return slices.ContainsFunc(p.old.Multicast, func(o config.Destination) bool { return isSentAs(d, o) })
+	})
+}
+
+// isSentAs tells whether two destinations are the same to who receives them, however they
+// are announced.
+func isSentAs(a, b config.Destination) bool {
+	a.SAP, b.SAP = config.SAP{}, config.SAP{}
+	return a == b
 }
 
 // countDestinations tells of each point that has destinations how many are in which state.

@@ -17,12 +17,17 @@ func TestPointNotes(t *testing.T) {
 		}
 		return all
 	}
+	announced := func(all []config.Destination) []config.Destination {
+		all[0].SAP.Group = netip.MustParseAddr("239.195.255.255")
+		return all
+	}
 	const later = "; destinations that are sent to now have the old values until their rendition begins anew"
 	for name, c := range map[string]struct {
 		old, now config.Point
 		want     string
 	}{
 		"nothing that is seen":     {config.Point{Grace: 1, Multicast: to(1)}, config.Point{Grace: 2, Multicast: to(1)}, ""},
+		"announced only":           {config.Point{Multicast: to(1)}, config.Point{Multicast: announced(to(1))}, ""},
 		"one comes":                {config.Point{}, config.Point{Multicast: to(1)}, "1 destination is sent to from now on"},
 		"two come":                 {config.Point{}, config.Point{Multicast: to(1, 2)}, "2 destinations are sent to from now on"},
 		"one goes, one stays":      {config.Point{Multicast: to(1, 2)}, config.Point{Multicast: to(2)}, "1 destination gets no more, the other goes on undisturbed"},

@@ -176,6 +176,7 @@ func (s *Server) DisablePlugin(name, reason string) error {
 		return notFound(err)
 	}
 	p.runner.Disable(reason) // without the lock: status shows that it drains
+	s.sap.Refresh()
 	return nil
 }
 

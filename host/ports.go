@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/weir-media/weir/host/internal/admin"
+	"github.com/weir-media/weir/host/internal/announce"
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/manifest"
 	"github.com/weir-media/weir/host/internal/steer"
@@ -176,6 +177,9 @@ func destinationPorts(points []config.Point) (all []admin.Port) {
 				on = " on " + d.Interface
 			}
 			all = append(all, admin.Port{Direction: admin.Out, Protocol: "udp", Address: d.To.Addr().String(), Port: fmt.Sprint(d.To.Port()), Purpose: "multicast of point " + p.Name + on})
+			if d.SAP.Group.IsValid() {
+				all = append(all, admin.Port{Direction: admin.Out, Protocol: "udp", Address: d.SAP.Group.String(), Port: fmt.Sprint(announce.SAPPort), Purpose: "announcements of point " + p.Name + on})
+			}
 		}
 	}
 	return all

@@ -209,7 +209,8 @@ func (y *yielding) serving() {
 		s.admin.Release()
 	}
 	s.closeGate(true)
-	s.multicast.Close() // the new server sends to the same
+	s.sap.Close(true)   // the new server announces the same
+	s.multicast.Close() // and sends to the same
 	x := &s.succession
 	x.mu.Lock()
 	x.served = true

@@ -24,6 +24,7 @@ type (
 	Fault        = admin.Fault
 	Session      = admin.Session
 	Multicast    = admin.Multicast
+	SAP          = admin.SAP
 )
 
 // Server is a weir that runs inside a test. Methods that can fail end the test, so only

@@ -39,12 +39,29 @@ func writeMulticast(w io.Writer, p admin.Point) {
 		}
 		writeNote(w, "point "+p.Name+" "+m.Rendition+" to "+to, text)
 		writeNote(w, "  to mend it", m.Remedy)
+		writeSAP(w, m.SAP)
 	}
 	for _, state := range slices.Sorted(maps.Keys(shown)) {
 		if more := shown[state] - destinationsShown; more > 0 {
 			writeNote(w, "point "+p.Name, fmt.Sprintf("and %d more that are %s", more, state))
 		}
 	}
+}
+
+// writeSAP writes how a destination is announced, if it is to be.
+func writeSAP(w io.Writer, s *admin.SAP) {
+	if s == nil {
+		return
+	}
+	text := s.State
+	if s.Reason != "" {
+		text += ": " + s.Reason
+	}
+	text += "; " + count(s.Announcements, "announcement") + ", " + count(s.Deletions, "deletion")
+	if s.Failed > 0 {
+		text += fmt.Sprintf(", %d not sent", s.Failed)
+	}
+	writeNote(w, "  by SAP to "+s.To, text)
 }
 
 // rankOf puts what needs a look first.

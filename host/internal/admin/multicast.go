@@ -21,4 +21,16 @@ type Multicast struct {
 	DroppedDatagrams uint64    `json:"dropped_datagrams"`
 	DroppedPackets   uint64    `json:"dropped_packets"` // left out because of lag or a pause
 	Retries          uint64    `json:"retries"`
+	SAP              *SAP      `json:"sap,omitempty"` // nil: it is not announced by SAP
+}
+
+// SAP is how a group is announced. States are those of package announce: announced, waiting (there is nothing to say yet), failed (it is tried again).
+type SAP struct {
+	To            string    `json:"to"` // the group and port of the announcements
+	State         string    `json:"state"`
+	Reason        string    `json:"reason,omitempty"`
+	Since         time.Time `json:"since"` // of the state
+	Announcements uint64    `json:"announcements"`
+	Deletions     uint64    `json:"deletions"`
+	Failed        uint64    `json:"failed"` // datagrams that could not be sent
 }

@@ -1,9 +1,11 @@
-// Package announce is the room that knows where players find a point.
+// Package announce is the room that knows where players find a point, and tells them.
 //
-// It owns the Book: the addresses under which enabled plugins offer renditions.
-// Manifests and the addresses of open listeners come in; the URLs of a point, best
-// first, go out, for announcer plugins to write documents of. It never writes a
-// document itself and never opens a socket.
+// It owns the Book: the addresses under which enabled plugins offer renditions and
+// documents, and the groups that points are sent to. Manifests, the addresses of open
+// listeners and destinations come in; the URLs of a point, best first, go out, for
+// announcer plugins to write documents of. It owns SAP too: the datagrams that plugins
+// write about groups, sent again and again, and taken back when they no longer hold. It
+// never writes a document itself and never opens a socket.
 package announce
 
 import (
@@ -15,6 +17,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/manifest"
 	"github.com/weir-media/weir/host/internal/point"
 )
@@ -28,56 +31,73 @@ type Offer struct {
 	Wide     bool           // Address stands for a prefix: only who has reached the listener knows an address of it
 	TLS      bool           // the listener speaks it: http becomes https, other schemes cannot be had there
 	Plays    []manifest.Play
+	// Documents are what the plugin may write; those without a path for points are not listed.
+	Documents []manifest.Document
 }
 
-// Endpoint is one URL of a point.
+// Endpoint is one URL of a point. It is comparable.
 type Endpoint struct {
 	Plugin    string
 	Scheme    string
 	URL       string
-	Rendition string
+	Rendition string // of a document its format
+	Kind      abi.EndpointKind
+	Group     Group // of a multicast one
 }
 
-// Book holds the offers in force. The zero Book is empty. It is safe for concurrent
-// use.
-type Book struct{ offers atomic.Pointer[[]Offer] }
+// Book holds what is in force. The zero Book is empty. It is safe for concurrent use.
+type Book struct {
+	offers    atomic.Pointer[[]Offer]
+	packagers atomic.Pointer[[]Packager]
+	groups    atomic.Pointer[map[string][]Group] // by point
+}
 
 // Set replaces all offers.
 func (b *Book) Set(offers []Offer) { b.offers.Store(&offers) }
 
-// Endpoints gives the URLs of a point, best first: those of the listener that was
-// asked before others. authority is what the client called the server ("host:port" or
-// "host"); without one the listener's own address stands, or the loopback address
-// where it listens on all. Renditions that a live point does not have are left out;
-// before a source has come all are listed.
+// Endpoints gives the URLs at which plugins play a point, best first: those of the
+// listener that was asked before others. authority is what the client called the server
+// ("host:port" or "host"); without one the listener's own address stands, or the loopback
+// address where it listens on all. Renditions that a live point neither has nor will have
+// are left out; before a source has come all are listed.
 func (b *Book) Endpoints(p *point.Point, authority, listener string) []Endpoint {
+	has := b.renditions(p)
+	return b.list(authority, listener, func(o Offer, at string) (all []ranked) {
+		for _, play := range o.Plays {
+			scheme, ok := o.scheme(play)
+			if !ok || !has(play.Rendition) {
+				continue
+			}
+			url := scheme + "://" + at + "/" + escape(p.Name()) + play.Suffix
+			all = append(all, ranked{Endpoint: Endpoint{Plugin: o.Plugin, Scheme: scheme, URL: url, Rendition: play.Rendition}, rank: play.Rank})
+		}
+		return all
+	})
+}
+
+// ranked is an endpoint with what decides about its place.
+type ranked struct {
+	Endpoint
+	rank  int
+	other bool // of another listener than was asked
+}
+
+// list gathers endpoints from the offers that a client can reach.
+func (b *Book) list(authority, listener string, of func(o Offer, at string) []ranked) []Endpoint {
 	offers := b.offers.Load()
 	if offers == nil {
 		return nil
 	}
 	host := hostOf(authority)
-	has := p.Snapshot().Renditions
-	type ranked struct {
-		Endpoint
-		rank  int
-		other bool
-	}
 	var all []ranked
 	for _, o := range *offers {
 		name, reachable := o.host(host, listener, *offers)
 		if !reachable || o.Wide && (o.Listener != listener || host == "") {
 			continue
 		}
-		for _, play := range o.Plays {
-			if len(has) > 0 && !slices.ContainsFunc(has, func(r *point.Rendition) bool { return r.Name() == play.Rendition }) {
-				continue
-			}
-			scheme, ok := o.scheme(play)
-			if !ok {
-				continue
-			}
-			url := scheme + "://" + at(name, o.dialled(authority, listener)) + "/" + escape(p.Name()) + play.Suffix
-			all = append(all, ranked{Endpoint{o.Plugin, scheme, url, play.Rendition}, play.Rank, o.Listener != listener})
+		for _, r := range of(o, at(name, o.dialled(authority, listener))) {
+			r.other = o.Listener != listener
+			all = append(all, r)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b ranked) int {

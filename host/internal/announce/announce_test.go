@@ -194,7 +194,7 @@ func TestOnlyWhatThereIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := b.Endpoints(p, "", "web")
-	if len(got) != 1 || got[0] != (Endpoint{"http", "http", "http://192.0.2.1:80/live.ts", "mpegts"}) {
+	if len(got) != 1 || got[0] != (Endpoint{Plugin: "http", Scheme: "http", URL: "http://192.0.2.1:80/live.ts", Rendition: "mpegts"}) {
 		t.Errorf("%+v", got)
 	}
 }

@@ -30,12 +30,28 @@ func (room *Room) Announcement(format, name, authority, listener string) (mediaT
 	if p == nil {
 		return "", nil, fmt.Errorf("announce %s: there is no point %q", format, name)
 	}
+	return room.Write(format, p, func(to *abi.DocumentRequest) { room.options.Describe(p, authority, listener, to) })
+}
+
+// ErrNoAnnouncer is why there is no document of a format that no running plugin writes.
+var ErrNoAnnouncer = errors.New("no running plugin writes it that is granted documents")
+
+// Write has a plugin write a document about a point, whatever serves it. describe adds to
+// the request what Options.Describe does for others.
+func (room *Room) Write(format string, p *point.Point, describe func(to *abi.DocumentRequest)) (mediaType string, body []byte, err error) {
 	r := room.announcer(format)
 	if r == nil {
-		return "", nil, fmt.Errorf("announce %s: no running plugin writes it that is granted documents; known formats: %s", format, strings.Join(room.formats(), ", "))
+		return "", nil, fmt.Errorf("announce %s: %w; known formats: %s", format, ErrNoAnnouncer, strings.Join(room.formats(), ", "))
 	}
-	a := r.announce(format, p, authority, listener, network{})
+	a := r.announce(format, p, network{}, describe)
 	return a.Type, a.Body, a.Err
+}
+
+// IsNoDocument tells whether an error of Write says that there is no such document, and not
+// that its writer did not answer this time.
+func IsNoDocument(err error) bool {
+	no, ok := errors.AsType[*denied](err)
+	return errors.Is(err, ErrNoAnnouncer) || ok && no.code == abi.ENOENT
 }
 
 func (room *Room) announcer(format string) *Runner {
@@ -65,13 +81,13 @@ func (room *Room) formats() []string {
 
 // announce asks the plugin in a session of its own, for a client of that network, and
 // waits for the answer.
-func (r *Runner) announce(format string, p *point.Point, authority, listener string, client network) documentAnswer {
+func (r *Runner) announce(format string, p *point.Point, client network, describe func(to *abi.DocumentRequest)) documentAnswer {
 	s := r.newSession(kindDocument, format)
 	s.on, s.link().network = p.Name(), client
 	answered := make(chan documentAnswer, 1)
 	s.link().answer = func(a documentAnswer) { answered <- a }
-	e := &abi.DocumentRequest{Format: []byte(format), Point: summarize(p, p.Name(), false)}
-	r.room.options.Endpoints(p, authority, listener, &e.Endpoints)
+	e := &abi.DocumentRequest{Format: []byte(format), Point: summarize(p, p.Name(), true)}
+	describe(e)
 	s.w.add(s)
 	s.enqueue(e)
 	select {
@@ -93,7 +109,7 @@ func (f *Front) serveDocument(x *netio.Exchange, r *Runner, m manifest.Match) {
 		respond(x, textAnswer(http.StatusForbidden, "documents are not granted to plugin "+r.name+" in plugins.yaml (grant: documents)"))
 		return
 	}
-	a := r.announce(m.Document, p, x.Request.Host, x.Listener, networkOf(x.Remote.Addr()))
+	a := r.announce(m.Document, p, networkOf(x.Remote.Addr()), func(to *abi.DocumentRequest) { f.room.options.Describe(p, x.Request.Host, x.Listener, to) })
 	if a.Err != nil {
 		status := http.StatusServiceUnavailable
 		no, ok := errors.AsType[*denied](a.Err)

@@ -41,7 +41,7 @@ func newRig(t testing.TB, withPool bool, points ...point.Options) *rig {
 	r := &rig{t: t, points: map[string]*point.Point{}, files: map[string][]byte{}}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o := Options{Log: log, Metrics: &r.counts, Version: "test", OpenFile: r.openFile,
-		Endpoints: func(*point.Point, string, string, *abi.Endpoints) {}}
+		Describe: func(*point.Point, string, string, *abi.DocumentRequest) {}}
 	if withPool {
 		pool, err := deliver.New(deliver.Options{Workers: 1, Latency: time.Millisecond, Log: log})
 		if err != nil {

@@ -45,9 +45,10 @@ type Options struct {
 	Metrics  Metrics
 	Version  string
 	OpenFile func(path string) (File, error)
-	// Endpoints adds the addresses at which players reach a point, seen from a client
-	// that asked for authority ("host:port", may be empty) on a listener.
-	Endpoints func(p *point.Point, authority, listener string, to *abi.Endpoints)
+	// Describe adds what an announcer is told of a point beside its summary: the addresses
+	// at which players reach it, seen from a client that asked for authority ("host:port",
+	// may be empty) on a listener, and what the operator says of it.
+	Describe  func(p *point.Point, authority, listener string, to *abi.DocumentRequest)
 	Templates Templates        // nil: no point is made for a source
 	Now       func() time.Time // nil: time.Now
 	Access    *access.Guard    // nil: everybody may do everything
