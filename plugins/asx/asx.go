@@ -5,6 +5,7 @@ import (
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk"
+	"github.com/weir-media/weir/sdk/markup"
 )
 
 func newPlugin() *sdk.Plugin { return sdk.New[sdk.Stateless](nil, event) }
@@ -30,48 +31,117 @@ func document(e *abi.DocumentRequest, v *sdk.Verdicts) error {
 	}
 	p := v.Pieces()
 	p.Literal(b)
-	v.Document("video/x-ms-asf", 0, p)
+	v.Document(mediaType(e.Format), 0, p)
 	return nil
+}
+
+// mediaType is that of the same document under its three names (wire digest §6.1).
+func mediaType(format []byte) string {
+	switch string(format) {
+	case "wvx":
+		return "video/x-ms-wvx"
+	case "wax":
+		return "audio/x-ms-wax"
+	}
+	return "video/x-ms-asf"
 }
 
 // playlist appends the document: one entry whose references are tried from the top
 // down (wire digest §6.1). Names are in lower case, which every player accepts; older
 // versions of VLC compare the first twelve bytes with "<asx version" as they stand.
 func playlist(b []byte, e *abi.DocumentRequest) (_ []byte, refs int) {
-	b = append(b, "<asx version=\"3.0\">\r\n  <title>"...)
-	b = escape(b, e.Point.Name)
-	b = append(b, "</title>\r\n  <entry>\r\n    <title>"...)
-	b = escape(b, e.Point.Name)
-	b = append(b, "</title>\r\n"...)
-	for p := range e.Endpoints.All() {
-		b = append(b, "    <ref href=\""...)
-		b = escape(b, p.URL)
-		b = append(b, "\"/>\r\n"...)
-		refs++
+	b = append(b, "<asx version=\"3.0\">\r\n"...)
+	b = element(b, "  ", "title", title(e))
+	b = append(b, "  <entry>\r\n"...)
+	b = element(b, "    ", "title", title(e))
+	for _, name := range [...]string{"author", "copyright", "abstract"} {
+		if text := about(e, name); len(text) > 0 {
+			b = element(b, "    ", name, text)
+		}
+	}
+	if url := about(e, "moreinfo"); len(url) > 0 {
+		b = reference(b, "moreinfo", url)
+	}
+	for class := range classes {
+		for p := range e.Endpoints.All() {
+			if classOf(e, &p) == class {
+				b = reference(b, "ref", p.URL)
+				refs++
+			}
+		}
 	}
 	return append(b, "  </entry>\r\n</asx>\r\n"...), refs
 }
 
-// escape appends text so that it is text to any reader of XML, in quotes and outside.
-// Characters that XML 1.0 (2.2) does not have become "?".
-func escape(b, text []byte) []byte {
-	for _, r := range sdk.String(text) {
-		switch {
-		case r == '&':
-			b = append(b, "&amp;"...)
-		case r == '<':
-			b = append(b, "&lt;"...)
-		case r == '>':
-			b = append(b, "&gt;"...)
-		case r == '"':
-			b = append(b, "&quot;"...)
-		case r == '\'':
-			b = append(b, "&#39;"...)
-		case r < ' ' || r == 0xFFFE || r == 0xFFFF:
-			b = append(b, '?')
-		default:
-			b = append(b, string(r)...)
+func element(b []byte, indent, name string, text []byte) []byte {
+	b = append(append(append(append(b, indent...), '<'), name...), '>')
+	b = markup.Append(b, text)
+	return append(append(append(b, "</"...), name...), ">\r\n"...)
+}
+
+func reference(b []byte, name string, url []byte) []byte {
+	b = append(append(append(b, "    <"...), name...), " href=\""...)
+	b = markup.Append(b, url)
+	return append(b, "\"/>\r\n"...)
+}
+
+// The order in which references are tried: multicast first, then as Windows Media Player
+// rolls over (wire digest §6.1, §7.1); what it does not know comes last.
+const (
+	classMulticast = iota
+	classRTSP
+	classMMS
+	classHTTP
+	classOther
+	classes
+
+	classNone = -1 // not for this document
+)
+
+// classOf puts an endpoint into that order. A group is joined by its .nsc, which is only
+// worth a try where one is sent; other groups, and other documents, no Windows Media
+// player opens.
+func classOf(e *abi.DocumentRequest, p *abi.Endpoint) int {
+	switch {
+	case p.Kind == abi.EndpointDocument && string(p.Rendition) == "nsc" && hasGroup(e, "msb"):
+		return classMulticast
+	case p.Kind != abi.EndpointUnicast:
+		return classNone
+	}
+	switch string(p.Scheme) {
+	case "rtsp", "rtspt", "rtspu":
+		return classRTSP
+	case "mms", "mmst", "mmsu", "mmsh":
+		return classMMS
+	case "http", "https":
+		return classHTTP
+	}
+	return classOther
+}
+
+func hasGroup(e *abi.DocumentRequest, rendition string) bool {
+	for p := range e.Endpoints.All() {
+		if p.Kind == abi.EndpointMulticast && string(p.Rendition) == rendition {
+			return true
 		}
 	}
-	return b
+	return false
+}
+
+// about is what the operator says of the point under a name.
+func about(e *abi.DocumentRequest, name string) []byte {
+	for f := range e.About.All() {
+		if string(f.Name) == name {
+			return f.Value
+		}
+	}
+	return nil
+}
+
+// title is the operator's, or the point's name.
+func title(e *abi.DocumentRequest) []byte {
+	if t := about(e, "title"); len(t) > 0 {
+		return t
+	}
+	return e.Point.Name
 }
