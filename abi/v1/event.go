@@ -254,7 +254,8 @@ type Refused struct {
 	Verdict uint32 // index of the culprit in the batch
 	Code    Code
 	Text    []byte
-	During  Op // the event that the batch answered
+	During  Op    // the event that the batch answered
+	Limit   Limit // of ELIMIT that answers ATTACH: which limit keeps the viewer out
 }
 
 // Start asks a source plugin to feed a point from a URL.

@@ -16,9 +16,10 @@ const (
 	PointLive     PointState = 3
 	PointDraining PointState = 4
 	PointFailed   PointState = 5
+	PointStopped  PointState = 6
 )
 
-var stateNames = [...]string{"unknown", "idle", "waiting", "live", "draining", "failed"}
+var stateNames = [...]string{"unknown", "idle", "waiting", "live", "draining", "failed", "stopped"}
 
 // String gives the state's name as status and logs print it.
 func (s PointState) String() string {
@@ -32,7 +33,7 @@ func (s PointState) String() string {
 type PointSummary struct {
 	Name             []byte
 	State            PointState
-	Reason           []byte // why it is failed or draining, for people
+	Reason           []byte // why it is failed, draining or stopped, for people
 	HasSource        uint16 // 1 while a session feeds the point
 	SourceGeneration uint64 // counts the sources that have fed it
 	Viewers          uint32
@@ -75,12 +76,30 @@ func (p *PointSummary) visitNumbers(c *coder) {
 // IsFull reports whether the point's viewer limit is reached.
 func (p *PointSummary) IsFull() bool { return p.MaxViewers > 0 && p.Viewers >= p.MaxViewers }
 
+// Limit is which limit keeps a viewer out. LimitOfServer is added to the others where it is
+// that of the server as a whole, and not the point's.
+type Limit uint16
+
+// The limits.
+const (
+	LimitNone      Limit = 0
+	LimitViewers   Limit = 1 // as many watch as may
+	LimitBandwidth Limit = 2 // all viewers together are sent as much as may be
+	LimitPerViewer Limit = 3 // the rendition is faster than a viewer may be sent
+	LimitJoins     Limit = 4 // as many as may have joined in this second
+	LimitOfServer  Limit = 256
+)
+
+// Kind is the limit, whosever it is.
+func (l Limit) Kind() Limit { return l &^ LimitOfServer }
+
 // Rendition is one wire form in which a point's content is there to be joined.
 type Rendition struct {
 	Name       []byte
 	Generation uint64 // of the header; 0: no header yet, the rendition cannot be joined
 	HeaderSize uint32 // bytes
 	Header     []byte // only in POINT and DOCUMENT_REQUEST, and only up to MaxPointHeader
+	Limit      Limit  // that a further viewer would meet now
 }
 
 func (r *Rendition) visit(c *coder) {
@@ -88,6 +107,7 @@ func (r *Rendition) visit(c *coder) {
 	c.u64(&r.Generation)
 	c.u32(&r.HeaderSize)
 	c.bytes(&r.Header)
+	c.u16((*uint16)(&r.Limit))
 }
 
 // Renditions is a list of Rendition, sorted by name.
@@ -98,7 +118,7 @@ func (l *Renditions) Reset() { l.reset() }
 
 // Add appends a rendition, copying its bytes.
 func (l *Renditions) Add(r Rendition) {
-	c := l.begin(4 + len(r.Name) + 8 + 4 + 4 + len(r.Header))
+	c := l.begin(4 + len(r.Name) + 8 + 4 + 4 + len(r.Header) + 2)
 	r.visit(&c)
 }
 

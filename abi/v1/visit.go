@@ -185,6 +185,7 @@ func (r *Refused) visit(c *coder) {
 	c.i32((*int32)(&r.Code))
 	c.bytes(&r.Text)
 	c.u16((*uint16)(&r.During))
+	c.u16((*uint16)(&r.Limit))
 }
 
 // Op names the record.

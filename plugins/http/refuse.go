@@ -19,6 +19,8 @@ func choose(point *abi.PointSummary, route, path string) (f form, no refusal, ok
 	switch {
 	case point.State == abi.PointUnknown:
 		return form{}, refusal{404, "no stream is published at " + strconv.Quote(path)}, false
+	case point.State == abi.PointStopped:
+		return form{}, refusal{503, "the stream " + name + " is stopped" + because(point.Reason) + "; try again later"}, false
 	case point.State != abi.PointLive:
 		return form{}, refusal{503, "the stream " + name + " is not live now (" + point.State.String() + "); try again soon"}, false
 	}
@@ -34,6 +36,8 @@ func choose(point *abi.PointSummary, route, path string) (f form, no refusal, ok
 		case point.IsFull():
 			return form{}, refusal{503, "the stream " + name + " has all the " +
 				strconv.FormatUint(uint64(point.MaxViewers), 10) + " viewers that it may have; try again later"}, false
+		case r.Limit != abi.LimitNone:
+			return form{}, refusal{503, "the stream " + name + limitWords(r.Limit)}, false
 		default:
 			return f, refusal{}, true
 		}
@@ -46,6 +50,32 @@ func choose(point *abi.PointSummary, route, path string) (f form, no refusal, ok
 		return form{}, refusal{404, "the stream " + name + " is there neither as asf nor as mpegts"}, false
 	}
 	return form{}, refusal{503, "the stream " + name + " has just begun; try again soon"}, false
+}
+
+func because(reason []byte) string {
+	if len(reason) == 0 {
+		return ""
+	}
+	return " (" + sdk.String(reason) + ")"
+}
+
+// limitWords follow the stream's name.
+func limitWords(l abi.Limit) string {
+	switch l {
+	case abi.LimitViewers | abi.LimitOfServer:
+		return " is on a server that has all the viewers that it may have; try again later"
+	case abi.LimitBandwidth | abi.LimitOfServer:
+		return " is on a server that sends as much as it may; try again later"
+	}
+	switch l.Kind() {
+	case abi.LimitBandwidth:
+		return " is sent as much as it may be; try again later"
+	case abi.LimitPerViewer:
+		return " is faster than this server may send to one viewer"
+	case abi.LimitJoins:
+		return " is asked for by too many at once; try again soon"
+	}
+	return " has all the viewers that it may have; try again later"
 }
 
 func first(l *abi.Renditions) (abi.Rendition, bool) {

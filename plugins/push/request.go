@@ -18,6 +18,8 @@ func (s *state) request(e *abi.HTTPRequest, v *sdk.Verdicts) {
 		s.refuse(v, 501, "push setup of Windows Media encoders (MS-WMHTTP PushSetup) is not spoken here; enable the plugin wmpush on this listener, or use an encoder that sends the stream with its first POST")
 	case p.State == abi.PointDraining:
 		s.refuse(v, 503, "point "+name+" is being stopped"+because(p.Reason)+"; push again once it runs")
+	case p.State == abi.PointStopped:
+		s.refuse(v, 503, "point "+name+" is stopped"+because(p.Reason)+"; push again once it runs")
 	case p.HasSource != 0:
 		s.refuse(v, 409, "point "+name+" has a source already; stop that encoder first, or push to another point")
 	default:

@@ -21,6 +21,9 @@ const (
 	errStopped     = "NS_E_PUBLISHING_POINT_STOPPED (0xC00D145E)"
 	errMaxClients  = "NS_E_MAX_CLIENTS (0xC00D0049)"
 	errWrongType   = "NS_E_WRONG_PUBLISHING_POINT_TYPE (0xC00D1452)"
+	errMaxBitrate  = "NS_E_MAX_BITRATE (0xC00D0047)"
+	errBandwidth   = "NS_E_INSUFFICIENT_BANDWIDTH (0xC00D002C)"
+	errBusy        = "NS_E_NETWORK_BUSY (0xC00D000E)"
 	errNoAccess    = "NS_E_SERVER_ACCESSDENIED (0xC00D2EFB)"
 )
 
@@ -30,6 +33,8 @@ func judge(point *abi.PointSummary, path []byte) (no refusal, ok bool) {
 	switch {
 	case point.State == abi.PointUnknown:
 		return refusal{404, errInvalidName, "no publishing point for " + strconv.Quote(sdk.String(path))}, false
+	case point.State == abi.PointStopped && len(point.Reason) > 0:
+		return refusal{503, errStopped, "publishing point " + name + " is stopped: " + sdk.String(point.Reason)}, false
 	case point.State != abi.PointLive:
 		return refusal{503, errStopped, "publishing point " + name + " is " + point.State.String() + ", not live"}, false
 	case point.IsFull():
@@ -37,12 +42,47 @@ func judge(point *abi.PointSummary, path []byte) (no refusal, ok bool) {
 			strconv.FormatUint(uint64(point.MaxViewers), 10) + " viewers"}, false
 	}
 	if r, found := point.Renditions.Find(rendition); found && r.Generation > 0 {
+		if r.Limit != abi.LimitNone {
+			return refusal{503, limitName(r.Limit), "publishing point " + name + limitWords(r.Limit)}, false
+		}
 		return refusal{}, true
 	}
 	if carriesOther(point) {
 		return refusal{404, errWrongType, "publishing point " + name + " carries no ASF"}, false
 	}
 	return refusal{503, errStopped, "publishing point " + name + " has no header yet"}, false
+}
+
+// limitName is Windows Media's name for what a limit says.
+func limitName(l abi.Limit) string {
+	switch l.Kind() {
+	case abi.LimitBandwidth:
+		return errBandwidth
+	case abi.LimitPerViewer:
+		return errMaxBitrate
+	case abi.LimitJoins:
+		return errBusy
+	}
+	return errMaxClients
+}
+
+// limitWords follow the point's name.
+func limitWords(l abi.Limit) string {
+	switch l {
+	case abi.LimitViewers | abi.LimitOfServer:
+		return " is on a server that has as many viewers as it may"
+	case abi.LimitBandwidth | abi.LimitOfServer:
+		return " is on a server that has no bandwidth left for another viewer"
+	}
+	switch l.Kind() {
+	case abi.LimitBandwidth:
+		return " has no bandwidth left for another viewer"
+	case abi.LimitPerViewer:
+		return " is faster than a viewer may be sent"
+	case abi.LimitJoins:
+		return " is asked for by too many at once; try again"
+	}
+	return " has as many viewers as it may"
 }
 
 // carriesOther tells whether the point has renditions, but none from which this plugin
@@ -90,7 +130,7 @@ func refused(s *session, e *abi.Refused, v *sdk.Verdicts) {
 	case abi.EPERM, abi.EAUTH:
 		no.status, no.name = 403, errNoAccess
 	case abi.ELIMIT:
-		no.name = errMaxClients
+		no.name = limitName(e.Limit)
 	}
 	refuse(v, no)
 }

@@ -20,7 +20,7 @@ var names = map[reflect.Type]named{
 	reflect.TypeFor[abi.EndReason]():     {0, false, []string{"closed", "reset", "timeout", "loop", "parent"}},
 	reflect.TypeFor[abi.BodyKind]():      {0, false, []string{"none", "length", "chunked", "toclose"}},
 	reflect.TypeFor[abi.StopReason]():    {0, false, []string{"point", "disabled", "draining", "child"}},
-	reflect.TypeFor[abi.PointState]():    {0, false, []string{"unknown", "idle", "waiting", "live", "draining", "failed"}},
+	reflect.TypeFor[abi.PointState]():    {0, false, []string{"unknown", "idle", "waiting", "live", "draining", "failed", "stopped"}},
 	reflect.TypeFor[abi.EndpointKind]():  {0, false, []string{"unicast", "multicast", "document"}},
 	reflect.TypeFor[abi.PieceKind]():     {0, false, []string{"literal", "input", "header", "packet"}},
 	reflect.TypeFor[abi.ResponseFlags](): {1, true, []string{"close", "reset"}},
