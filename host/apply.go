@@ -54,6 +54,7 @@ func (s *Server) apply(x *proposal) ([]admin.Touched, error) {
 		done[id] = effect{admin.Ends, "its plugin's new build no longer packages this"}
 	}
 	s.commit(a)
+	s.recordTo(x.now)
 	a.end(done)
 	s.room.StartSources()
 	return settle(foreseen, before, done), nil
@@ -299,6 +300,7 @@ func (s *Server) commit(a *aside) {
 			continue
 		}
 		l.accept()
+		s.tellListener(l, admin.ListenerOpen)
 	}
 }
 
@@ -352,6 +354,7 @@ func (a *aside) end(done map[uint64]effect) {
 	}
 	for _, l := range a.own.old { // first: plugins and sources may take their time
 		a.s.release(l, a)
+		a.s.tellListener(l, listenerClosed)
 	}
 	for i := range a.x.plugins {
 		p := &a.x.plugins[i]
@@ -373,6 +376,8 @@ func (a *aside) end(done map[uint64]effect) {
 		switch {
 		case p.action == admin.Removed:
 			note(a.s.room.EndSource(p.old.Name, "the point was removed"), "point "+p.old.Name+" is removed")
+		case p.stops:
+			note(a.s.room.EndSource(p.now.Name, notEnabled(a.x.now.File)), "point "+p.now.Name+" is stopped")
 		case p.restarts:
 			note(a.s.room.EndSource(p.now.Name, "the point gets another source"), "point "+p.now.Name+" gets another source")
 		}

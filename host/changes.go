@@ -106,7 +106,7 @@ func (l *listening) hasFlows() bool {
 }
 
 func pointOptions(c config.Point) point.Options {
-	return point.Options{Name: c.Name, URL: c.URL, Demand: c.Demand, Buffer: c.Buffer, MaxBytes: int(c.BufferBytes), Grace: c.Grace, MaxViewers: c.Viewers, MaxLag: c.MaxLag, Latency: c.Latency,
+	return point.Options{Name: c.Name, URL: c.URL, Demand: c.Demand, Buffer: c.Buffer, MaxBytes: int(c.BufferBytes), Grace: c.Grace, MaxViewers: c.Viewers, Rates: pointRates(c.Rates), MaxLag: c.MaxLag, Latency: c.Latency,
 		BurstRate: c.BurstRate, DropLate: c.OnLag == config.LagDrop}
 }
 
@@ -123,12 +123,19 @@ func (s *Server) commitPoints(x *proposal) {
 				delete(all, step.old.Name)
 			case made != nil: // also one that was made from a template, and stays now
 				made.SetOptions(pointOptions(step.now))
+				switch {
+				case step.stops:
+					made.Stop(notEnabled(x.now.File))
+				case step.starts:
+					made.Start()
+				}
 			default:
-				all[step.now.Name] = point.New(pointOptions(step.now), s.ready)
+				all[step.now.Name] = s.newPoint(step.now, x.now.File)
 			}
 		}
 	})
 	s.sendTo(x.now)
+	s.vitals.total.SetLimits(totalLimits(x.now.Limits))
 	for _, p := range gone {
 		p.Close()
 	}

@@ -78,6 +78,7 @@ func crossCheck(c *config.Config, manifests map[string]*manifest.Manifest, kept 
 	}
 	x.watched()
 	x.access()
+	x.secrets()
 	for _, p := range c.Points {
 		x.destinations(p)
 		x.point(p)

@@ -64,6 +64,15 @@ func (x *proposal) tellServer(add func(what, name, action string, notes ...strin
 	if x.old.Watch != x.now.Watch {
 		add(admin.OfServer, "watch", admin.Changed)
 	}
+	if x.old.Limits != x.now.Limits {
+		add(admin.OfServer, "limits", admin.Changed, "for viewers who join from now on")
+	}
+	if x.old.Log != x.now.Log {
+		add(admin.OfServer, "log", admin.Changed)
+	}
+	if !reflect.DeepEqual(x.old.Webhooks, x.now.Webhooks) {
+		add(admin.OfServer, "webhooks", admin.Changed)
+	}
 	if x.old.CacheDir != x.now.CacheDir {
 		add(admin.OfServer, "cache_dir", admin.Changed, "for modules that are compiled from now on")
 	}
@@ -194,7 +203,7 @@ func (p *pointStep) note() string {
 	if p.action == admin.Changed {
 		notes = append(notes, p.servedNote())
 	}
-	notes = append(notes, p.sentNote())
+	notes = append(notes, p.sentNote(), p.stopsNote())
 	if p.action == admin.Changed && p.now.Viewers != 0 && p.now.Viewers != p.old.Viewers {
 		notes = append(notes, "nobody is sent away who is there")
 	}

@@ -15,7 +15,9 @@
 //	2  plugin  deliver              a plugin's code in a sandbox; packets to sockets
 //	1  stream  netio  manifest  config   the log of packets; listeners, connections and datagrams; plugin.yaml; plugins.yaml
 //	   steer  handover  access           addresses that another server holds; the line between two servers of a take-over; who may play and who may feed
+//	   sessionlog  webhook               a line for each session that has ended; events, posted
 //	0  media  telemetry  sample  nserr   values; counters and log lines; the film of the demo point; error numbers and what to do
+//	   journal                           what happens, told to whoever reads
 //	   dgram  thread  sins  spelling     calls for datagrams; a thread's clock and turns; what the testplugins do; words that are nearly right
 //
 // Beside the host stand abi, the contract in records, and sdk, what a plugin is written with. Both build without the host, and so does every plugin.

@@ -17,6 +17,7 @@ import (
 	"github.com/weir-media/weir/host/internal/announce"
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/deliver"
+	"github.com/weir-media/weir/host/internal/journal"
 	"github.com/weir-media/weir/host/internal/media"
 	"github.com/weir-media/weir/host/internal/multicast"
 	"github.com/weir-media/weir/host/internal/point"
@@ -81,6 +82,8 @@ type vitals struct {
 	registry *telemetry.Registry
 	taps     taps
 	programs programs
+	records  records
+	total    point.Total // of all points
 }
 
 // Run starts a server, waits for ctx to end, and drains it.
@@ -144,13 +147,17 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	s.changes.ended = make(chan struct{})
 	s.succession.init()
 	s.changes.watch.init(s)
+	s.vitals.records.journal = journal.New(time.Now)
+	s.vitals.total.SetLimits(totalLimits(c.Limits))
+	s.recordTo(c)
 	if s.pool, err = deliver.New(deliver.Options{Log: o.Log}); err != nil {
+		s.vitals.records.close()
 		return nil, fmt.Errorf("start delivery: %w", err)
 	}
 	s.multicast = multicast.New(multicast.Options{Pool: s.pool, Log: o.Log})
 	s.sap = announce.NewSAP(announce.SAPOptions{Log: o.Log, Write: s.writeSAP, Open: openSAP})
 	s.room = session.New(session.Options{Pool: s.pool, Log: o.Log, Metrics: s.metrics(), Version: o.Version,
-		Templates: templates{s}, OpenFile: s.openFile, Describe: s.describe, Access: s.access, RollBack: s.rollBack})
+		Templates: templates{s}, OpenFile: s.openFile, Describe: s.describe, Access: s.access, RollBack: s.rollBack, Journal: s.vitals.records.journal})
 	s.costs = newCosts(s.pool, known{s.cpu, func(name string) bool { return s.room.Point(name) != nil }})
 	s.takeInherited()
 	s.makePoints()
@@ -207,7 +214,7 @@ func loadConfig(o Options) (*config.Config, error) {
 func (s *Server) makePoints() {
 	points := map[string]*point.Point{}
 	for _, c := range s.config().Points {
-		points[c.Name] = point.New(pointOptions(c), s.ready)
+		points[c.Name] = s.newPoint(c, s.config().File)
 	}
 	s.room.SetPoints(points)
 }
@@ -263,6 +270,7 @@ func (s *Server) waitForViewers(ctx context.Context) {
 
 // abort ends everything at once.
 func (s *Server) abort() {
+	s.vitals.records.journal.Dismiss() // the admin API waits for whoever reads
 	if s.admin != nil {
 		s.admin.Close()
 	}
@@ -283,6 +291,7 @@ func (s *Server) abort() {
 	}
 	s.steering.close()
 	s.closeInherited()
+	s.vitals.records.close() // last, so that it has heard of all that ended
 }
 
 // cacheDir is where compiled plugins are kept; empty if there is no place for them.

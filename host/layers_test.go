@@ -23,8 +23,8 @@ const module = "github.com/weir-media/weir"
 // layers names each room of the host, lowest first. A room is a folder of host/internal with all below it, or another folder of host. A package
 // imports rooms of lower layers and packages of its own room. A new room needs a place here.
 var layers = [][]string{
-	0: {"media", "telemetry", "sample", "nserr", "sins", "spelling", "thread", "dgram"},
-	1: {"stream", "netio", "access", "steer", "handover", "manifest", "config", "scaffold"},
+	0: {"media", "telemetry", "journal", "sample", "nserr", "sins", "spelling", "thread", "dgram"},
+	1: {"sessionlog", "webhook", "stream", "netio", "access", "steer", "handover", "manifest", "config", "scaffold"},
 	2: {"plugin", "deliver"},
 	3: {"point"},
 	4: {"session", "announce", "admin", "multicast"},
@@ -45,13 +45,16 @@ var nevers = []struct {
 
 // only names the rooms whose imports within the module are few enough to be listed.
 var only = map[string][]string{
-	"media":    nil,
-	"stream":   {"media"},
-	"netio":    {"telemetry", "dgram"},
-	"handover": {"media", "telemetry"},
-	"sample":   nil,
-	"access":   {"telemetry"},
-	"dgram":    nil,
+	"media":      nil,
+	"journal":    nil,
+	"sessionlog": {"journal"},
+	"webhook":    {"journal"},
+	"stream":     {"media"},
+	"netio":      {"telemetry", "dgram"},
+	"handover":   {"media", "telemetry"},
+	"sample":     nil,
+	"dgram":      nil,
+	"access":     {"telemetry"},
 }
 
 // private names the rooms that only the rooms listed may import.

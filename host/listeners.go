@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/internal/announce"
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/manifest"
@@ -109,6 +110,7 @@ func (s *Server) putInForce() {
 		for _, l := range s.listeners {
 			if l.isOpen() && len(l.place.claims) > 0 && !l.accepts {
 				l.fail(s.listenError(l.config, err, s.again(l.config)))
+				s.tellListener(l, admin.ListenerFailed)
 			}
 		}
 		if err := s.steer(s.listeners); err != nil {
@@ -124,6 +126,7 @@ func (s *Server) tryListener(c config.Listener) *listening {
 	}
 	l, err := s.openListener(c, s.again(c))
 	if err != nil {
+		s.tellListener(l, admin.ListenerFailed)
 		s.log.Error("listener failed", "listener", c.Name, "code", l.failed.Code.String(), "error", l.failed.Reason(), "remedy", l.failed.Remedy)
 		return l
 	}
@@ -134,6 +137,7 @@ func (s *Server) tryListener(c config.Listener) *listening {
 func (s *Server) logOpen(l *listening) {
 	addresses, _ := l.place.where()
 	s.log.Info("listener open", "listener", l.config.Name, "addresses", addresses, "by", l.place.rung())
+	s.tellListener(l, admin.ListenerOpen)
 }
 
 // front gives the handler of the listener of that name, which outlives its sockets.

@@ -47,6 +47,8 @@ func (s *Server) judgePoint(st *admin.Point, o point.Options) {
 	switch {
 	case st.State == point.Draining.String():
 		st.Code = nserr.NoNewConnections.String()
+	case st.State == point.Stopped.String():
+		st.Code = nserr.PointStopped.String()
 	case st.State == point.Failed.String() && !s.starts(o.URL):
 		st.Code = nserr.SourcePluginNotFound.String()
 	case st.State == point.Failed.String():

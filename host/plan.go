@@ -60,6 +60,9 @@ type pointStep struct {
 	action   string
 	old, now config.Point
 	restarts bool // the source is another
+	stops    bool
+	starts   bool
+	stopped  string // why it is stopped now; empty: it is not
 }
 
 // isKept tells whether a listener stays as it is.
@@ -102,7 +105,7 @@ func (s *Server) propose(now *config.Config) (*proposal, error) {
 	x.displace(s)
 	x.findUntaken(s)
 	x.comparePlugins(s)
-	x.comparePoints()
+	x.comparePoints(s)
 	x.compareTemplates()
 	x.tell()
 	return x, nil
@@ -183,10 +186,12 @@ func (x *proposal) compareListeners() {
 	}
 }
 
-func (x *proposal) comparePoints() {
+func (x *proposal) comparePoints(s *Server) {
 	pair(x.old.Points, x.now.Points, func(p config.Point) string { return p.Name }, func(action string, old, now config.Point) {
 		if !reflect.DeepEqual(old, now) {
-			x.points = append(x.points, pointStep{action, old, now, action == admin.Changed && (old.Push != now.Push || old.URL != now.URL)})
+			step := pointStep{action: action, old: old, now: now, restarts: action == admin.Changed && (old.Push != now.Push || old.URL != now.URL)}
+			step.switches(s)
+			x.points = append(x.points, step)
 		}
 	})
 }

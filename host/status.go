@@ -22,7 +22,8 @@ const stateOpen = admin.ListenerOpen
 func (s *Server) Status() admin.Status {
 	a := s.account()
 	return admin.Status{Version: s.options.Version, Started: s.vitals.started, Config: s.config().File, Limits: admin.Measure(),
-		Listeners: s.listenerList(), Plugins: s.pluginList(a), Points: s.pointList(a), Deliver: s.delivered(), Steer: s.steered(), Takeover: s.takenOver(), Notes: s.notes(), Access: s.accessStatus()}
+		Listeners: s.listenerList(), Plugins: s.pluginList(a), Points: s.pointList(a), Deliver: s.delivered(), Steer: s.steered(), Takeover: s.takenOver(), Notes: s.notes(), Access: s.accessStatus(),
+		Audience: s.wholeAudience(), Records: s.vitals.records.status()}
 }
 
 func (s *Server) delivered() admin.Deliver {
@@ -128,6 +129,7 @@ func (s *Server) pointList(a *account) []admin.Point {
 		st := admin.Point{Name: snap.Name, State: snap.State.String(), Reason: snap.Reason, Source: snap.Source, SourceSince: snap.Since,
 			Sources: snap.Sources, Viewers: snap.Viewers, MaxViewers: p.Options().MaxViewers, Template: p.Options().Template}
 		st.Multicast = s.multicastStatus(p)
+		st.Audience = pointAudience(p)
 		s.judgePoint(&st, p.Options())
 		st.Delivery, st.Parts = a.delivery(a.byPoint[snap.Name]), a.parts(snap.Name)
 		for _, r := range snap.Renditions {

@@ -89,7 +89,7 @@ func (s *Server) pushPoints() []string {
 
 func (s *Server) greeting() handover.Greeting {
 	g := handover.NewGreeting(os.Getpid(), s.options.Version, s.pushPoints())
-	g.Failed = s.failures()
+	g.Failed, g.Stopped = s.failures(), s.stoppedPoints()
 	return g
 }
 

@@ -36,7 +36,7 @@ func (t templates) Make(name, like string) (*point.Point, error) {
 			return nil, fmt.Errorf("no point %q to which encoders push can be the template", like)
 		}
 	}
-	return point.New(madeOptions(c, name, template), t.s.ready), nil
+	return t.s.watchedPoint(madeOptions(c, name, template)), nil
 }
 
 // madeOptions are the options of a point that is made with these settings.

@@ -133,6 +133,8 @@ func (t *touching) point(p *pointStep) {
 		case s.Point != p.name():
 		case p.action == admin.Removed && (isSource || isFed):
 			t.set(s.ID, admin.Ends, "point "+s.Point+" is removed")
+		case p.stops && (isSource || isFed):
+			t.set(s.ID, admin.Ends, "point "+s.Point+" is stopped")
 		case p.restarts && isSource:
 			t.set(s.ID, admin.Ends, "point "+s.Point+" gets another source")
 		}

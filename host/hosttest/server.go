@@ -214,5 +214,17 @@ func (s *Server) Reload(plugin string) (err error) {
 	return err
 }
 
+// StopPoint ends a point's source and viewers until StartPoint. It gives the host's error.
+func (s *Server) StopPoint(name, reason string) (err error) {
+	s.labelled(func(context.Context) { err = s.host.StopPoint(name, reason) })
+	return err
+}
+
+// StartPoint lets a stopped point's source and viewers in again. It gives the host's error.
+func (s *Server) StartPoint(name string) (err error) {
+	s.labelled(func(context.Context) { err = s.host.StartPoint(name) })
+	return err
+}
+
 // Replace changes what `builtin:NAME` means from the next Enable or Reload on.
 func (s *Server) Replace(name string, module []byte) { s.modules.set(name, bytesOf(module)) }

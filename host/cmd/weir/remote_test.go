@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,12 +19,14 @@ import (
 type scripted struct {
 	mu     sync.Mutex
 	plugin admin.Plugin
+
+	pointState, pointReason string
 }
 
 func (s *scripted) Status() admin.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return admin.Status{Version: "1.2.3", Plugins: []admin.Plugin{s.plugin}, Points: []admin.Point{{Name: "live", State: "idle"}}}
+	return admin.Status{Version: "1.2.3", Plugins: []admin.Plugin{s.plugin}, Points: []admin.Point{{Name: "live", State: cmp.Or(s.pointState, "idle"), Reason: s.pointReason}}}
 }
 
 func (s *scripted) Sessions(string) []admin.Session { return []admin.Session{{ID: 8, Peer: "peer"}} }

@@ -41,7 +41,7 @@ func newRoot(r *run) *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().Bool("json", false, "print JSON")
-	root.AddCommand(newServe(), newCheck(), newStatus(), newPorts(), newSessions(), newFaults(), newPlan(), newApply(), newAnnounce(), newError(), newUser(), newPlugin(), newVersion())
+	root.AddCommand(newServe(), newCheck(), newStatus(), newPorts(), newSessions(), newEvents(), newPoint(), newFaults(), newPlan(), newApply(), newAnnounce(), newError(), newUser(), newPlugin(), newVersion())
 	return root
 }
 

@@ -61,6 +61,8 @@ func writeStatus(w io.Writer, st admin.Status, now time.Time) {
 		writeSteer(w, st.Steer)
 	}
 	fmt.Fprintf(w, "LIMITS    %s\n", limits(st.Limits))
+	writeNote(w, "limits of all points", audience(st.Audience))
+	writeRecords(w, st.Records)
 }
 
 func writeListeners(w io.Writer, all []admin.Listener) {
@@ -239,6 +241,7 @@ func writePoints(w io.Writer, all []admin.Point, now time.Time) {
 		if p.Reason != "" {
 			writeNote(w, "point "+p.Name+" is "+p.State, strings.TrimSpace(p.Code+" "+p.Reason))
 		}
+		writeNote(w, "limits of point "+p.Name, audience(p.Audience))
 		writeMulticast(w, p)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"context"
 	"errors"
 	"io"
+
+	"github.com/weir-media/weir/host/internal/journal"
 )
 
 // ErrNotFound is in the error of a Backend that does not know the plugin, point or format it was asked about; the API answers 404.
@@ -30,6 +32,12 @@ type Backend interface {
 	ReloadPlugin(name string, force bool) (PluginChange, error)
 	// RecordPlugin writes down to w what a plugin is told and answers, until it has lasted long enough or ctx ends.
 	RecordPlugin(ctx context.Context, name string, o Recording, w io.Writer) error
+	// StartPoint lets sources and viewers of a stopped point in again; it is nil if the point is not stopped.
+	StartPoint(name string) error
+	// StopPoint ends a point's source and viewers until it is started; status shows the reason.
+	StopPoint(name, reason string) error
+	// Events gives a reader of what happens from now on, which the caller closes.
+	Events(f journal.Filter) (*journal.Reader, error)
 	// PlanConfig tells what a configuration would change.
 	PlanConfig(p Proposal) (Plan, error)
 	// ApplyConfig puts a configuration in force, all or nothing, and tells what that has changed.

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// maxReason is how many bytes of the reason for disabling a plugin are taken. Chosen.
+// maxReason is how many bytes of the reason for disabling a plugin, or stopping a point, are taken. Chosen.
 const maxReason = 200
 
 // NewHandler serves the whole API, without asking who is there; metrics may be nil. It is safe for concurrent use.
@@ -24,6 +24,8 @@ func NewHandler(b Backend, metrics http.Handler) http.Handler {
 	get(mux, "/v1/ports", func(*http.Request) (any, error) { return list(b.Ports()), nil })
 	get(mux, "/v1/sessions", a.sessions)
 	mux.HandleFunc("/v1/announce/{format}", allow(http.MethodGet, a.announce))
+	mux.HandleFunc("/v1/events", allow(http.MethodGet, a.events))
+	mux.HandleFunc("/v1/points/{name}/{action}", allow(http.MethodPost, a.point))
 	mux.HandleFunc("/v1/plugins/{name}/record", a.record)
 	mux.HandleFunc("/v1/plugins/{name}/{action}", allow(http.MethodPost, a.plugin))
 	a.faults(mux)
@@ -92,7 +94,7 @@ func (a *api) plugin(w http.ResponseWriter, r *http.Request) {
 	case "enable":
 		err = a.backend.EnablePlugin(name)
 	case "disable":
-		err = a.backend.DisablePlugin(name, reason(r))
+		err = a.backend.DisablePlugin(name, reason(r, "disabled by the admin API"))
 	case "reload":
 		done, err = a.backend.ReloadPlugin(name, r.URL.Query().Get("force") == "true")
 	default:
@@ -116,10 +118,10 @@ func (a *api) plugin(w http.ResponseWriter, r *http.Request) {
 }
 
 // reason is one line for the status, never empty.
-func reason(r *http.Request) string {
+func reason(r *http.Request, absent string) string {
 	text := strings.Join(strings.Fields(r.URL.Query().Get("reason")), " ")
 	if text == "" {
-		return "disabled by the admin API"
+		return absent
 	}
 	return strings.ToValidUTF8(text[:min(len(text), maxReason)], "")
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/weir-media/weir/host/internal/journal"
 )
 
 // fakeServer is a Backend with one plugin, one listener and one point.
@@ -22,7 +25,10 @@ type fakeServer struct {
 	notReady error
 	answer   error         // of orders, if not nil
 	hold     chan struct{} // Status waits for it, if not nil
-	held     chan struct{} // closed once Status waits
+	journal  *journal.Journal
+
+	pointState, pointReason string
+	held                    chan struct{} // closed once Status waits
 }
 
 var began = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -37,7 +43,7 @@ func (f *fakeServer) Status() Status {
 	return Status{Version: "1.2.3", Started: began, Config: "plugins.yaml",
 		Listeners: []Listener{{Name: "web", State: ListenerFailed, Code: "0xC00D158B", Addresses: []string{"0.0.0.0:80"}}},
 		Plugins:   []Plugin{{Name: "wmsp", State: f.state, Reason: f.reason, Work: Work{Calls: 7}}},
-		Points:    []Point{{Name: "live", State: "live"}}}
+		Points:    []Point{{Name: "live", State: cmp.Or(f.pointState, "live"), Reason: f.pointReason}}}
 }
 
 func (f *fakeServer) Sessions(point string) []Session {

@@ -20,6 +20,8 @@ type Status struct {
 	Deliver   Deliver    `json:"deliver"`
 	Notes     []Note     `json:"notes,omitempty"`
 	Access    *Access    `json:"access,omitempty"` // while there are rules
+	Audience  Audience   `json:"audience"`         // of all points
+	Records   *Records   `json:"records,omitempty"`
 }
 
 // Takeover is what the process still has that this one has taken over from, and what those before it have.
@@ -177,7 +179,7 @@ type Work struct {
 	BusySeconds float64 `json:"busy_seconds"`
 }
 
-// States of a Point are those of package point: idle, waiting, live, draining, failed.
+// States of a Point are those of package point: idle, waiting, live, draining, failed, stopped.
 
 // Point is a publishing point.
 type Point struct {
@@ -195,6 +197,7 @@ type Point struct {
 	Delivery    Delivery    `json:"delivery"`
 	Parts       []Part      `json:"parts,omitempty"` // of Delivery
 	Multicast   []Multicast `json:"multicast,omitempty"`
+	Audience    Audience    `json:"audience"`
 }
 
 // Rendition is a point's content in one wire form.

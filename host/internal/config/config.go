@@ -26,6 +26,9 @@ type Config struct {
 	Points    []Point
 	Templates []Point // of points that are made when an encoder comes; Name is the pattern of their names
 	Access    Access
+	Limits    Limits // of all points together
+	Log       SessionLog
+	Webhooks  []Webhook
 
 	origins origins
 }
@@ -135,9 +138,10 @@ type Grant struct {
 
 // Point is one named stream.
 type Point struct {
-	Name string
-	Push bool   // an encoder brings the stream
-	URL  string // where weir fetches it; empty if Push
+	Name    string
+	Enabled bool   // else it begins stopped
+	Push    bool   // an encoder brings the stream
+	URL     string // where weir fetches it; empty if Push
 	// Demand is how long after the last viewer a source that is started on demand is stopped; 0: the source always runs.
 	Demand time.Duration
 	Buffer time.Duration
@@ -145,6 +149,7 @@ type Point struct {
 	BufferBytes uint64
 	Grace       time.Duration // how long viewers are kept without a source
 	Viewers     int           // most at once; 0: no limit
+	Rates       Rates         // that viewers may take
 	OnLag       OnLag
 	MaxLag      time.Duration
 	Latency     time.Duration // longest that delivery gathers packets for one send

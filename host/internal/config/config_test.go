@@ -82,11 +82,11 @@ func TestWhole(t *testing.T) {
 		},
 		Points: []Point{
 			{
-				Name: "demo", URL: "file:media/demo.asf", Buffer: 30 * time.Second, BufferBytes: DefaultBufferBytes, Grace: 30 * time.Second,
+				Name: "demo", Enabled: true, URL: "file:media/demo.asf", Buffer: 30 * time.Second, BufferBytes: DefaultBufferBytes, Grace: 30 * time.Second,
 				OnLag: LagSkip, MaxLag: 10 * time.Second, Latency: 40 * time.Millisecond,
 			},
 			{
-				Name: "live.asx", Push: true, Buffer: 10 * time.Second, BufferBytes: 8 << 20, Viewers: 1000,
+				Name: "live.asx", Enabled: true, Push: true, Buffer: 10 * time.Second, BufferBytes: 8 << 20, Viewers: 1000,
 				OnLag: LagDrop, MaxLag: 5 * time.Second, Latency: 5 * time.Millisecond, BurstRate: 1.5,
 			},
 		},

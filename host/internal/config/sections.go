@@ -37,6 +37,9 @@ func (l *loader) config(c *Config, top at) {
 		c.Templates = append(c.Templates, l.template(a))
 	}
 	c.Access = l.access(top.key("access"), c.Dir)
+	c.Limits = Limits{Viewers: top.key("limits").key("viewers").count(maxViewers), Rates: l.rates(top.key("limits"))}
+	c.Log = l.sessionLog(top.key("log"), c.Dir)
+	c.Webhooks = l.webhooks(top.key("webhooks"), c.Dir)
 	l.overlaps(c)
 	l.sentTwice(top, c)
 }
@@ -152,9 +155,11 @@ func (l *loader) point(a at) Point {
 func (l *loader) settings(a at) Point {
 	p := Point{
 		Name:        a.name(),
+		Enabled:     a.key("enabled").bool(true),
 		Buffer:      a.key("buffer").duration(DefaultBuffer, minBuffer, maxBuffer),
 		Grace:       a.key("grace").duration(DefaultGrace, minGrace, maxGrace),
 		Viewers:     a.key("limits").key("viewers").count(maxViewers),
+		Rates:       l.rates(a.key("limits")),
 		BufferBytes: cmp.Or(a.key("limits").key("buffer").size(minBufferBytes, maxBufferBytes), DefaultBufferBytes),
 		OnLag:       LagSkip,
 		MaxLag:      a.key("max_lag").duration(DefaultMaxLag, minMaxLag, maxMaxLag),

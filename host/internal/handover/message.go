@@ -15,6 +15,8 @@ type Greeting struct {
 	Release  string   `json:"release"` // of weir
 	Points   []string `json:"points"`  // to which encoders push
 	Failed   Failures `json:"failed"`
+	// Stopped are the points that an operator has stopped, with the reasons.
+	Stopped map[string]string `json:"stopped,omitempty"`
 }
 
 // Failures are what does not work in a process, by name. The zero value has none.

@@ -27,6 +27,9 @@ func (p *Point) Publish(owner string, pushed bool, now time.Time) (*Feed, error)
 	case p.state == Draining:
 		p.mu.Unlock()
 		return nil, ErrClosed
+	case p.state == Stopped:
+		p.mu.Unlock()
+		return nil, ErrStopped
 	case pushed && !p.options.IsPush():
 		p.mu.Unlock()
 		return nil, ErrNotPush
@@ -94,7 +97,7 @@ func (f *Feed) Open(rendition string) (Prior, error) { return f.OpenAt(rendition
 func (f *Feed) OpenAt(rendition string, first, sources uint64) (Prior, error) {
 	p := f.point
 	p.mu.Lock()
-	if f.closed || p.source != f || p.state == Draining {
+	if f.closed || p.source != f || p.state.isOver() {
 		p.mu.Unlock()
 		return Prior{}, ErrGone
 	}
@@ -165,7 +168,7 @@ func (f *Feed) Append(k media.Packet, pieces ...[]byte) {
 
 func (p *Point) setLive(f *Feed) {
 	p.mu.Lock()
-	if p.source == f && p.state != Draining {
+	if p.source == f && !p.state.isOver() {
 		p.state = Live
 	}
 	p.mu.Unlock()
@@ -192,10 +195,12 @@ func (f *Feed) Close(reason string) {
 		p.retire()
 		return
 	}
-	p.reason = reason
+	if p.state != Stopped {
+		p.reason = reason
+	}
 	var ended []*Rendition
 	switch {
-	case p.state == Draining:
+	case p.state.isOver():
 	case len(p.set) == 0 || !p.hasHeader() || p.goesWithSource():
 		ended = p.dropRenditions()
 		p.state = p.restState()
@@ -230,7 +235,7 @@ func (p *Point) restState() State {
 // graceOver ends the renditions that a source left, unless another one has come.
 func (p *Point) graceOver(sources uint64) {
 	p.mu.Lock()
-	if p.sources != sources || p.source.isOpen() || p.state == Draining {
+	if p.sources != sources || p.source.isOpen() || p.state.isOver() {
 		p.mu.Unlock()
 		return
 	}

@@ -30,7 +30,7 @@ func (p *Point) goesWithSource() bool { return p.options.Template != "" && p.mad
 // retire ends a point that was made, if it has neither a source nor anything to show.
 func (p *Point) retire() {
 	p.mu.Lock()
-	isNeeded := p.options.Template == "" || p.source != nil || len(p.set) > 0 || p.state == Draining
+	isNeeded := p.options.Template == "" || p.source != nil || len(p.set) > 0 || p.state.isOver() // a stopped one is there to be started
 	if !isNeeded {
 		p.state = Draining
 	}

@@ -24,7 +24,7 @@ func TestSetOptions(t *testing.T) {
 		f.SetHeader([]byte("header"))
 		f.Append(media.Packet{Flags: media.Key}, []byte("packet"))
 		for range 2 {
-			if _, err = p.Join("asf"); err != nil {
+			if _, err = p.Join("asf", time.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -35,7 +35,7 @@ func TestSetOptions(t *testing.T) {
 		if o := p.Options(); o.Name != "live" || o.URL != "file:x" || o.Buffer != time.Second || p.Snapshot().State != Live {
 			t.Errorf("%+v, %v", o, p.Snapshot().State)
 		}
-		if _, err = p.Join("asf"); !errors.Is(err, ErrFull) {
+		if _, err = p.Join("asf", time.Now()); !errors.Is(err, ErrFull) {
 			t.Errorf("the third of two viewers: %v", err)
 		}
 		if _, err = p.Publish("another", true, time.Now()); !errors.Is(err, ErrNotPush) {

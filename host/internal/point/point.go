@@ -11,7 +11,7 @@ import (
 	"github.com/weir-media/weir/host/internal/stream"
 )
 
-// Options describe a point. SetOptions replaces them, but for Name.
+// Options describe a point. SetOptions replaces them, but for Name and Total.
 type Options struct {
 	Name       string
 	URL        string        // the source that the host starts; empty for a pushed point
@@ -25,6 +25,8 @@ type Options struct {
 	DropLate   bool          // a late viewer is closed, whatever its plugin asked for
 	Template   string        // it was made from, and goes when it is of no use; empty: it stays
 	MaxBytes   int           // of one rendition's packets that are kept; 0: stream.DefaultMaxBytes
+	Rates      Rates         // further limits of who joins
+	Total      *Total        // of the server that the point is one of; nil: none. SetOptions does not replace it
 }
 
 // IsPush reports whether encoders push to the point.
@@ -54,7 +56,7 @@ type Point struct {
 	source   *Feed
 	sources  uint64 // how many have fed it
 	set      []*Rendition
-	viewers  int
+	audience audience
 	grace    *time.Timer
 	watchers []Watcher
 	made     made
@@ -79,7 +81,7 @@ func (p *Point) Options() Options {
 }
 
 // SetOptions puts other options in force, in place: Buffer and MaxBytes for what is kept from now
-// on, MaxViewers for who joins, Grace for the next source that leaves, the rest for
+// on, MaxViewers and Rates for who joins, Grace for the next source that leaves, the rest for
 // viewers that come. A source that feeds the point goes on; whoever changes the URL
 // ends it.
 func (p *Point) SetOptions(o Options) {
@@ -90,11 +92,15 @@ func (p *Point) SetOptions(o Options) {
 	to.Template = o.Template
 	to.Demand = o.Demand
 	to.MaxLag, to.Latency, to.BurstRate, to.DropLate = o.MaxLag, o.Latency, o.BurstRate, o.DropLate
+	if to.Rates.Joins != o.Rates.Joins {
+		p.audience.joins = bucket{}
+	}
+	to.Rates = o.Rates
 	for _, r := range p.set {
 		r.Log.SetWindow(o.Buffer)
 		r.Log.SetMaxBytes(cmp.Or(o.MaxBytes, stream.DefaultMaxBytes))
 	}
-	if p.source == nil && len(p.set) == 0 && p.state != Draining {
+	if p.source == nil && len(p.set) == 0 && !p.state.isOver() {
 		p.state, p.reason = p.restState(), ""
 	}
 }
@@ -149,7 +155,7 @@ type Snapshot struct {
 func (p *Point) Snapshot() Snapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := Snapshot{Name: p.options.Name, State: p.state, Reason: p.reason, Sources: p.sources, Viewers: p.viewers, Renditions: slices.Clone(p.set)}
+	s := Snapshot{Name: p.options.Name, State: p.state, Reason: p.reason, Sources: p.sources, Viewers: p.audience.viewers, Renditions: slices.Clone(p.set)}
 	if p.source != nil {
 		s.HasSource, s.Source, s.Since = true, p.source.owner, p.source.since
 	}
@@ -173,32 +179,6 @@ func (p *Point) find(name string) *Rendition {
 		}
 	}
 	return nil
-}
-
-// Join reserves a viewer's place on a rendition. Leave gives it back.
-func (p *Point) Join(rendition string) (*Rendition, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	r := p.find(rendition)
-	switch {
-	case p.state == Draining:
-		return nil, ErrClosed
-	case r == nil:
-		return nil, ErrNoSuch
-	case r.Log.Header() == nil:
-		return nil, ErrNotReady
-	case p.options.MaxViewers > 0 && p.viewers >= p.options.MaxViewers:
-		return nil, ErrFull
-	}
-	p.viewers++
-	return r, nil
-}
-
-// Leave gives back a place that Join reserved.
-func (p *Point) Leave() {
-	p.mu.Lock()
-	p.viewers--
-	p.mu.Unlock()
 }
 
 // Watch adds a watcher; Unwatch removes it.
@@ -251,7 +231,7 @@ func (p *Point) Fail(reason string) { p.rest(Failed, reason) }
 
 func (p *Point) rest(s State, reason string) {
 	p.mu.Lock()
-	if p.source == nil && p.state != Draining {
+	if p.source == nil && !p.state.isOver() {
 		p.state, p.reason = s, reason
 	}
 	p.mu.Unlock()

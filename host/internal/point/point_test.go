@@ -210,14 +210,14 @@ func TestDerive(t *testing.T) {
 
 func TestJoin(t *testing.T) {
 	p := New(Options{Name: "live", MaxViewers: 2}, nil)
-	if _, err := p.Join("asf"); !errors.Is(err, ErrNoSuch) {
+	if _, err := p.Join("asf", time.Now()); !errors.Is(err, ErrNoSuch) {
 		t.Errorf("nothing to join: %v", err)
 	}
 	f, _ := p.Publish("test", true, time.Now())
 	if _, err := f.Open("asf"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Join("asf"); !errors.Is(err, ErrNotReady) {
+	if _, err := p.Join("asf", time.Now()); !errors.Is(err, ErrNotReady) {
 		t.Errorf("no header yet: %v", err)
 	}
 	f.SetHeader([]byte("h"))
@@ -226,7 +226,7 @@ func TestJoin(t *testing.T) {
 	joined := 0
 	for range 100 {
 		all.Go(func() {
-			if r, err := p.Join("asf"); err == nil {
+			if r, err := p.Join("asf", time.Now()); err == nil {
 				if r.Point() != p {
 					t.Error("another's rendition")
 				}
@@ -242,13 +242,17 @@ func TestJoin(t *testing.T) {
 	if joined != 2 || p.Snapshot().Viewers != 2 {
 		t.Errorf("%d have joined, %d are counted", joined, p.Snapshot().Viewers)
 	}
-	p.Leave()
-	if _, err := p.Join("asf"); err != nil {
+	asf, err := p.Rendition("asf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asf.Leave()
+	if _, err := p.Join("asf", time.Now()); err != nil {
 		t.Error(err)
 	}
-	p.Leave()
+	asf.Leave()
 	p.Close()
-	if _, err := p.Join("asf"); !errors.Is(err, ErrClosed) {
+	if _, err := p.Join("asf", time.Now()); !errors.Is(err, ErrClosed) {
 		t.Errorf("draining: %v", err)
 	}
 }

@@ -9,6 +9,9 @@ type Rendition struct {
 	name  string
 	from  string
 	point *Point
+
+	viewers int   // the point's lock guards both
+	charged int64 // bits a second that they count for
 }
 
 // Name is the rendition's name, "asf", "mmsh" …

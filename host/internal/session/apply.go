@@ -16,13 +16,16 @@ type refusal struct {
 	op    abi.Op
 	code  abi.Code
 	text  string
+	limit abi.Limit // of ELIMIT: which keeps a viewer out
 	fault *plugin.Fault
+
+	isStopped bool // the point is: whoever tries again and again is no news
 }
 
 // isOrdinary tells what the point is like, of which peers should hear and operators need
 // not, from a mistake of the plugin's or a grant that is missing.
 func (x *refusal) isOrdinary() bool {
-	return x.code == abi.EBUSY || x.code == abi.ENOENT || x.code == abi.EAGAIN || x.code == abi.ELIMIT || x.code == abi.EAUTH
+	return x.isStopped || x.code == abi.EBUSY || x.code == abi.ENOENT || x.code == abi.EAGAIN || x.code == abi.ELIMIT || x.code == abi.EAUTH
 }
 
 // batch is one session's verdicts under judgement, and what they have reserved.
@@ -153,11 +156,11 @@ func judge(i int, op abi.Op, err error) *refusal {
 	case errors.Is(err, point.ErrNotReady):
 		x.code = abi.EAGAIN
 	case errors.Is(err, point.ErrFull):
-		x.code = abi.ELIMIT
+		x.code, x.limit = abi.ELIMIT, abi.Limit(refusedBy(err))
 	case errors.Is(err, point.ErrNotPush):
 		x.code = abi.EPERM
-	case errors.Is(err, point.ErrClosed), errors.Is(err, point.ErrGone):
-		x.code = abi.ESTATE
+	case errors.Is(err, point.ErrClosed), errors.Is(err, point.ErrStopped), errors.Is(err, point.ErrGone):
+		x.code, x.isStopped = abi.ESTATE, errors.Is(err, point.ErrStopped)
 	}
 	return x
 }
@@ -203,7 +206,7 @@ func (b *batch) release() {
 		b.feed.Close("refused")
 	}
 	if b.joined != nil {
-		b.joined.Point().Leave()
+		b.joined.Leave()
 	}
 	for _, d := range b.dials {
 		d.close()

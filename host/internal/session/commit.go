@@ -145,6 +145,7 @@ func (b *batch) commitResponse(raw abi.Raw) {
 		return
 	}
 	b.s.logRefusal(a)
+	b.s.answered(a.status)
 	b.s.links.x.answer(a)
 }
 

@@ -235,6 +235,7 @@ func claimed(peer netip.AddrPort) network {
 // openFlow opens a session for a flow. Any goroutine.
 func (r *Runner) openFlow(x flow) *sink {
 	s := r.newPeer(kindRaw, x.Remote())
+	s.connected(x.Listener())
 	s.link().network = claimed(x.Remote())
 	c, k := s.flow(1, x)
 	s.conns = []*conn{c}

@@ -299,7 +299,7 @@ func (w *worker) refused(s *Session, x *refusal, during abi.Op) {
 		w.end(s, "refused")
 		return
 	}
-	s.enqueue(&abi.Refused{Verdict: uint32(x.index), Code: x.code, Text: []byte(x.text), During: during})
+	s.enqueue(&abi.Refused{Verdict: uint32(x.index), Code: x.code, Text: []byte(x.text), During: during, Limit: x.limit})
 }
 
 // settle ends a session that has nothing left to do.

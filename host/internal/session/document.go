@@ -86,7 +86,7 @@ func (r *Runner) announce(format string, p *point.Point, client network, describ
 	s.on, s.link().network = p.Name(), client
 	answered := make(chan documentAnswer, 1)
 	s.link().answer = func(a documentAnswer) { answered <- a }
-	e := &abi.DocumentRequest{Format: []byte(format), Point: summarize(p, p.Name(), true)}
+	e := &abi.DocumentRequest{Format: []byte(format), Point: summarize(p, p.Name(), true, r.room.now())}
 	describe(e)
 	s.w.add(s)
 	s.enqueue(e)

@@ -84,6 +84,7 @@ func (w *worker) endSource(s *Session, reason, text string) {
 	}
 	if s.links.feed != nil {
 		w.r.log.Info("source left", "point", s.on, "source", s.links.feed.Owner(), "why", text)
+		s.left(text)
 		s.links.feed.Close(text)
 		switch p := s.links.parent; {
 		case p == nil:

@@ -185,6 +185,7 @@ func (r *Runner) report(f *FaultReport, e *era) {
 	r.blame.keep(f)
 	r.counts.lastFault.Store(f)
 	r.room.metrics.Faulted(r.name, f.Fault.Kind.String())
+	r.tellFault(f)
 	if r.log.Enabled(context.Background(), slog.LevelDebug) { // who brings it decides how often it is written
 		r.log.Debug("plugin fault in full", "id", f.ID, "fault", fmt.Sprintf("%+v", f.Fault))
 	}
@@ -209,6 +210,7 @@ func (r *Runner) keepOut(span time.Duration) {
 		"who is served already is served on", guiltyNetworks, 100/guiltyShare)
 	if r.state.CompareAndSwap(was, &State{Phase: Quarantined, Reason: reason, Until: r.room.now().Add(span), faulty: true}) {
 		r.log.Error("plugin quarantined: it takes nobody new", "for", span, "why", reason)
+		r.tellPlugin(string(Quarantined), reason)
 	}
 }
 
@@ -216,6 +218,7 @@ func (r *Runner) keepOut(span time.Duration) {
 func (r *Runner) letIn(was *State) State {
 	if r.state.CompareAndSwap(was, &State{Phase: Running}) {
 		r.log.Info("plugin's quarantine is over")
+		r.tellPlugin(string(Running), "its quarantine is over")
 	}
 	return *r.state.Load()
 }

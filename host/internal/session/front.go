@@ -54,6 +54,7 @@ func (f *Front) ServeRaw(c *netio.Conn, plugin string) {
 		return
 	}
 	s := r.newPeer(kindRaw, c.Remote())
+	s.connected(c.Listener())
 	in := newInlet(s.markReady)
 	reader := newIntake(c, in, 0)
 	s.conns = []*conn{{number: 1, in: in, net: c, reader: reader}}
@@ -173,6 +174,7 @@ func (f *Front) nobody(x *netio.Exchange, m manifest.Match) {
 func (r *Runner) openExchange(x *netio.Exchange, m manifest.Match, user string) (*Session, *exchange) {
 	s := r.newPeer(kindExchange, x.Remote)
 	s.on = m.Point
+	s.connected(x.Listener)
 	e := newExchange(x, s)
 	s.link().x, s.link().user = e, user
 	s.conns = plain
@@ -257,7 +259,7 @@ func (r *Runner) request(x *netio.Exchange, m manifest.Match) *abi.HTTPRequest {
 	}
 	if m.Point != "" {
 		p := r.room.point(m.Point)
-		if e.Point = summarize(p, m.Point, false); p == nil {
+		if e.Point = summarize(p, m.Point, false, r.room.now()); p == nil {
 			e.Point.Template = []byte(r.room.template(m.Point))
 		}
 	}

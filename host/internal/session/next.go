@@ -1,6 +1,8 @@
 package session
 
 import (
+	"time"
+
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/point"
 )
@@ -33,7 +35,7 @@ func (s *Session) peekQueue() bool {
 		if l.points[p] {
 			delete(l.points, p) // what changes from now on is told by another
 			s.inbox.tidy()
-			s.tell(&abi.Point{Summary: summarize(p, p.Name(), true)}, fromPoint).point = p
+			s.tell(&abi.Point{Summary: summarize(p, p.Name(), true, s.r.room.now())}, fromPoint).point = p
 			return true
 		}
 	}
@@ -102,7 +104,7 @@ func (s *Session) take() {
 }
 
 // summarize describes a point to a plugin. A nil point is unknown.
-func summarize(p *point.Point, name string, withHeaders bool) abi.PointSummary {
+func summarize(p *point.Point, name string, withHeaders bool, now time.Time) abi.PointSummary {
 	sum := abi.PointSummary{Name: []byte(name)}
 	if p == nil {
 		return sum
@@ -121,7 +123,7 @@ func summarize(p *point.Point, name string, withHeaders bool) abi.PointSummary {
 		sum.Push = 1
 	}
 	for _, r := range snap.Renditions {
-		d := abi.Rendition{Name: []byte(r.Name())}
+		d := abi.Rendition{Name: []byte(r.Name()), Limit: abi.Limit(r.KeepsOut(now))}
 		if h := r.Log.Header(); h != nil {
 			d.Generation, d.HeaderSize = h.Generation, uint32(len(h.Bytes))
 			if withHeaders && len(h.Bytes) <= abi.MaxPointHeader {

@@ -34,6 +34,7 @@ func (b *batch) commitPublish(raw abi.Raw) {
 		s.r.room.sources.succeeded(s.on)
 	}
 	b.feed = nil
+	s.begins(child.links.feed, child)
 	child.w.add(child)
 	child.enqueue(published(child.links.feed, prior))
 	s.r.log.Info("source attached", "point", s.on, "format", format, "source", s.name())

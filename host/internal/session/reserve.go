@@ -240,8 +240,15 @@ func (b *batch) reserveAttach(raw abi.Raw) error {
 		return err
 	}
 	s.r.room.want(p)
-	r, err := p.Join(string(a.Rendition))
+	join := p.Join
+	if s.view != nil {
+		join = p.Rejoin
+	}
+	r, err := join(string(a.Rendition), s.r.room.now())
 	if err != nil {
+		if l := refusedBy(err); l != point.NoLimit {
+			s.limited(l)
+		}
 		return err
 	}
 	b.joined = r

@@ -16,6 +16,7 @@ import (
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/access"
 	"github.com/weir-media/weir/host/internal/deliver"
+	"github.com/weir-media/weir/host/internal/journal"
 	"github.com/weir-media/weir/host/internal/netio"
 	"github.com/weir-media/weir/host/internal/plugin"
 	"github.com/weir-media/weir/host/internal/point"
@@ -52,6 +53,7 @@ type Options struct {
 	Templates Templates        // nil: no point is made for a source
 	Now       func() time.Time // nil: time.Now
 	Access    *access.Guard    // nil: everybody may do everything
+	Journal   *journal.Journal // who reads hears what happens; nil: nobody
 	RollBack  func(r *Runner)  // a plugin's new generation has failed: call r.RollBack, which is called if this is nil
 }
 

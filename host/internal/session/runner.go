@@ -126,7 +126,10 @@ func (r *Runner) State() State {
 	return st
 }
 
-func (r *Runner) setState(p Phase, reason string) { r.state.Store(&State{Phase: p, Reason: reason}) }
+func (r *Runner) setState(p Phase, reason string) {
+	r.state.Store(&State{Phase: p, Reason: reason})
+	r.tellPlugin(string(p), reason)
+}
 
 // Generation gives the generation in force, nil before the first.
 func (r *Runner) Generation() plugin.Generation {

@@ -40,7 +40,7 @@ func (room *Room) startSource(p *point.Point) {
 	if room.point(p.Name()) != p || p.Options().IsPush() {
 		return // it was removed, or changed, while it waited
 	}
-	if !room.isWanted(p) {
+	if isStopped(p) || !room.isWanted(p) {
 		return
 	}
 	scheme, _, _ := strings.Cut(p.Options().URL, ":")
@@ -80,7 +80,7 @@ func (room *Room) sourceEnded(name, reason, text string) {
 	s := &room.sources
 	s.mu.Lock()
 	delete(s.active, name)
-	if s.closed || p == nil || p.Options().IsPush() || s.ending[name] {
+	if s.closed || p == nil || p.Options().IsPush() || isStopped(p) || s.ending[name] {
 		s.mu.Unlock()
 		return
 	}
@@ -105,6 +105,11 @@ func (room *Room) sourceEnded(name, reason, text string) {
 		about = append(about, "why", text)
 	}
 	room.log.Warn("source ended; it is started again", about...)
+}
+
+func isStopped(p *point.Point) bool {
+	_, stopped := p.IsStopped()
+	return stopped
 }
 
 // succeeded notes that a point's source has come up, so that its next failure waits

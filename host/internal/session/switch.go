@@ -146,7 +146,8 @@ func (c *Candidate) enact() {
 		r.SetDrain(*c.drain)
 	}
 	r.SetGrant(c.grant)
-	r.setState(Running, "")
+	r.state.Store(&State{Phase: Running})
+	r.tellPlugin(string(Running), fmt.Sprintf("version %s, generation %d", c.gen.Manifest().Version, c.gen.Number()))
 }
 
 // retire lets go of what the candidate has replaced.

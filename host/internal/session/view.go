@@ -147,8 +147,10 @@ func (v *view) Detached(st deliver.Stats, why deliver.Reason) {
 	}
 	v.seat.mu.Lock()
 	v.seat.final = &st
-	v.seat.rendition.Point().Leave()
+	of := v.seat.rendition
+	of.Leave()
 	v.seat.mu.Unlock()
+	v.stopped(of, st, why.String())
 	v.session().enqueue(&abi.Detached{Head: abi.Head{Conn: v.seat.number}, Reason: []byte(why.String()), Bytes: st.Bytes, Packets: st.Packets})
 }
 
@@ -171,10 +173,11 @@ func (b *batch) commitAttach(raw abi.Raw) {
 		b.attachFlow(c, prefix)
 		return
 	}
+	who := s.client()
 	v := s.sit(s.conns[0], b.joined)
 	c, head := s.hijacked()
 	if c == nil {
-		b.joined.Point().Leave()
+		b.joined.Leave()
 		s.w.end(s, "peer_closed")
 		return
 	}
@@ -190,9 +193,11 @@ func (b *batch) commitAttach(raw abi.Raw) {
 	s.enqueue(attached(1, cursor))
 	spec := attachment(a, b.joined, cursor)
 	spec.Buffers.Pending, spec.By = int(s.limits().Writes), s.r.name
+	s.plays(b.joined, who)
 	if err := v.attach(c, head, spec); err != nil {
 		s.r.log.Info("viewer not attached", "session", s.id, "peer", s.name(), "error", err)
-		b.joined.Point().Leave()
+		b.joined.Leave()
+		v.stopped(b.joined, deliver.Stats{}, "peer_closed")
 		s.view = nil
 		s.w.end(s, "peer_closed")
 		return
@@ -204,7 +209,7 @@ func (b *batch) commitAttach(raw abi.Raw) {
 func (b *batch) reattach(prefix [][]byte) {
 	a, v := &b.rec.attach, b.s.view
 	if !v.move(b.joined) {
-		b.joined.Point().Leave()
+		b.joined.Leave()
 		return // DETACHED is on its way
 	}
 	cursor := b.cursor()
@@ -245,7 +250,7 @@ func (v *view) move(to *point.Rendition) bool {
 	if v.seat.final != nil {
 		return false
 	}
-	v.seat.rendition.Point().Leave()
+	v.seat.rendition.Leave()
 	v.seat.rendition = to
 	return true
 }

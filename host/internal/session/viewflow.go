@@ -81,10 +81,12 @@ func (b *batch) attachFlow(c *conn, prefix [][]byte) {
 	c.flow.keep(true)
 	c.flow.view.Store(v)
 	s.enqueue(attached(c.number, cursor))
+	s.plays(b.joined, s.client())
 	viewer, err := s.r.room.options.Pool.AttachUDP(spec)
 	if err != nil {
 		s.r.log.Info("viewer not attached", "session", s.id, "peer", s.name(), "error", err)
-		b.joined.Point().Leave()
+		b.joined.Leave()
+		v.stopped(b.joined, deliver.Stats{}, "peer_closed")
 		c.flow.view.Store(nil)
 		s.view = nil
 		s.w.end(s, "peer_closed")

@@ -1,0 +1,158 @@
+package host
+
+import (
+	"errors"
+
+	"github.com/weir-media/weir/host/internal/admin"
+	"github.com/weir-media/weir/host/internal/config"
+	"github.com/weir-media/weir/host/internal/point"
+)
+
+// StopPoint ends a point's source and its viewers, each in the words of its protocol, and
+// refuses new ones until StartPoint, whatever configuration is put in force meanwhile. Of a
+// point that is stopped only the reason changes.
+func (s *Server) StopPoint(name, reason string) error {
+	if reason == "" {
+		reason = "stopped by an operator"
+	}
+	s.changes.mu.Lock()
+	defer s.changes.mu.Unlock()
+	p, err := s.findPoint(name)
+	if err == nil && s.isTaken() {
+		err = errors.New("another server is taking over from this one; stop the point there")
+	}
+	if err != nil {
+		return notFound(err)
+	}
+	if p.Stop(reason) {
+		s.log.Info("point stopped", "point", name, "why", reason)
+		s.room.EndSource(name, reason)
+	}
+	return nil
+}
+
+// StartPoint lets sources and viewers of a stopped point in again, and starts the source of
+// one that has a URL.
+func (s *Server) StartPoint(name string) error {
+	s.changes.mu.Lock()
+	defer s.changes.mu.Unlock()
+	p, err := s.findPoint(name)
+	if err != nil {
+		return notFound(err)
+	}
+	if p.Start() {
+		s.log.Info("point started", "point", name)
+		s.room.StartSources()
+	}
+	return nil
+}
+
+func (s *Server) findPoint(name string) (*point.Point, error) {
+	if err := s.notClosing(); err != nil {
+		return nil, err
+	}
+	if p := s.room.Point(name); p != nil {
+		return p, nil
+	}
+	return nil, &UnknownError{"point", name}
+}
+
+// newPoint makes a point of the configuration.
+func (s *Server) newPoint(c config.Point, file string) *point.Point {
+	p := s.watchedPoint(pointOptions(c))
+	if !c.Enabled {
+		p.Stop(notEnabled(file))
+	}
+	return p
+}
+
+// watchedPoint makes a point whose viewers count with those of all others, and whose changes
+// are told.
+func (s *Server) watchedPoint(o point.Options) *point.Point {
+	o.Total = &s.vitals.total
+	p := point.New(o, s.ready)
+	s.vitals.records.watch(p)
+	return p
+}
+
+// notEnabled is why a point is stopped that nobody has stopped by hand.
+func notEnabled(file string) string { return "enabled: false in " + file }
+
+func pointRates(r config.Rates) point.Rates {
+	return point.Rates{Bandwidth: r.Bandwidth, PerViewer: r.PerViewer, Joins: r.Joins}
+}
+
+func totalLimits(l config.Limits) point.Limits {
+	return point.Limits{Viewers: l.Viewers, Rates: pointRates(l.Rates)}
+}
+
+// stopsNote says what the change does to a point that is stopped, or is to be.
+func (p *pointStep) stopsNote() string {
+	switch {
+	case p.action == admin.Added && !p.now.Enabled:
+		return "it begins stopped"
+	case p.stops:
+		return "its source and viewers end"
+	case p.starts:
+		return "it is started"
+	case p.action == admin.Changed && p.stopped != "":
+		return "it stays stopped (" + p.stopped + "); start it with: weir point start " + p.now.Name
+	}
+	return ""
+}
+
+// switches notes what becomes of a point's being stopped. The word of an operator holds
+// until the configuration itself says something else than before.
+func (p *pointStep) switches(s *Server) {
+	at := s.room.Point(p.now.Name)
+	if p.action != admin.Changed || at == nil {
+		return
+	}
+	why, stopped := at.IsStopped()
+	if stopped {
+		p.stopped = why
+	}
+	p.stops = !stopped && p.old.Enabled && !p.now.Enabled
+	p.starts = stopped && !p.old.Enabled && p.now.Enabled
+	p.restarts = p.restarts && !stopped && !p.stops
+}
+
+// pointAudience tells what a point's viewers take, and its limits.
+func pointAudience(p *point.Point) admin.Audience {
+	o, u := p.Options(), p.Use()
+	return audience(o.MaxViewers, o.Rates, u)
+}
+
+func audience(viewers int, r point.Rates, u point.Use) admin.Audience {
+	return admin.Audience{Viewers: u.Viewers, RateBits: u.Rate, MaxViewers: viewers, MaxRateBits: r.Bandwidth, MaxViewerRateBits: r.PerViewer, MaxJoins: r.Joins}
+}
+
+// wholeAudience tells it of all points together.
+func (s *Server) wholeAudience() admin.Audience {
+	for _, p := range s.room.Points() {
+		p.Use() // counts what its rates are now
+	}
+	l := s.vitals.total.Limits()
+	return audience(l.Viewers, l.Rates, s.vitals.total.Use())
+}
+
+// stoppedPoints gives the points that are stopped, with the reasons.
+func (s *Server) stoppedPoints() map[string]string {
+	all := map[string]string{}
+	for _, p := range s.room.Points() {
+		if why, stopped := p.IsStopped(); stopped {
+			all[p.Name()] = why
+		}
+	}
+	return all
+}
+
+// stopAsBefore stops the points that were stopped in the server that this one takes over
+// from.
+func (s *Server) stopAsBefore(stopped map[string]string) {
+	for name, why := range stopped {
+		if p := s.room.Point(name); p != nil {
+			p.Stop(why)
+		}
+	}
+}
