@@ -135,6 +135,7 @@ func (s *Server) commitPoints(x *proposal) {
 		}
 	})
 	s.sendTo(x.now)
+	s.keep(x.now)
 	s.vitals.total.SetLimits(totalLimits(x.now.Limits))
 	for _, p := range gone {
 		p.Close()

@@ -203,7 +203,7 @@ func (p *pointStep) note() string {
 	if p.action == admin.Changed {
 		notes = append(notes, p.servedNote())
 	}
-	notes = append(notes, p.sentNote(), p.stopsNote())
+	notes = append(notes, p.sentNote(), p.stopsNote(), p.keptNote())
 	if p.action == admin.Changed && p.now.Viewers != 0 && p.now.Viewers != p.old.Viewers {
 		notes = append(notes, "nobody is sent away who is there")
 	}

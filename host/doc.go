@@ -10,7 +10,7 @@
 //	6  hosttest                     a host for the tests of plugins' authors
 //	5  host                         this package: wiring, commands at run time, changes of the configuration
 //	4  session  announce  admin     events and verdicts of one peer; where points are found, SAP; health, metrics, status
-//	   multicast                    points to groups and receivers that the configuration names
+//	   multicast  archive           points to groups and receivers that the configuration names; points kept in files
 //	3  point                        a named place: its source, its renditions, its viewers, its states
 //	2  plugin  deliver              a plugin's code in a sandbox; packets to sockets
 //	1  stream  netio  manifest  config   the log of packets; listeners, connections and datagrams; plugin.yaml; plugins.yaml

@@ -15,6 +15,7 @@ import (
 	"github.com/weir-media/weir/host/internal/access"
 	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/internal/announce"
+	"github.com/weir-media/weir/host/internal/archive"
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/deliver"
 	"github.com/weir-media/weir/host/internal/journal"
@@ -147,7 +148,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	s.changes.ended = make(chan struct{})
 	s.succession.init()
 	s.changes.watch.init(s)
-	s.vitals.records.journal = journal.New(time.Now)
+	s.vitals.records.journal, s.vitals.records.archive = journal.New(time.Now), archive.New(archive.Options{Log: o.Log})
 	s.vitals.total.SetLimits(totalLimits(c.Limits))
 	s.recordTo(c)
 	if s.pool, err = deliver.New(deliver.Options{Log: o.Log}); err != nil {
@@ -197,6 +198,7 @@ func (s *Server) serve(ctx context.Context) error {
 	if from != nil {
 		from.serving(ctx)
 	}
+	s.keep(s.config())
 	s.sendTo(s.config()) // not before: the server before this one does until then
 	return nil
 }

@@ -27,7 +27,7 @@ var layers = [][]string{
 	1: {"sessionlog", "webhook", "stream", "netio", "access", "steer", "handover", "manifest", "config", "scaffold"},
 	2: {"plugin", "deliver"},
 	3: {"point"},
-	4: {"session", "announce", "admin", "multicast"},
+	4: {"session", "announce", "admin", "multicast", "archive"},
 	5: {"host"},
 	6: {"hosttest"},
 	7: {"cmd", "e2e", "bench"},

@@ -2,16 +2,20 @@ package host_test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/weir-media/weir/host/hosttest"
 	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/sample"
+	"github.com/weir-media/weir/sdk/asf"
 )
 
 const pointsYAML = `
@@ -102,9 +106,9 @@ func TestStopPoint(t *testing.T) {
 		}
 		isRefused(t, s, "/live", "curl", 503, `the stream "live" is stopped (`+why+`)`)
 		isRefused(t, s, "/live", "NSPlayer/9.0", 503, `NS_E_PUBLISHING_POINT_STOPPED (0xC00D145E): publishing point "live" is stopped: `+why)
-		again, err := http.Post(s.URL("web", "http", "/live"), "", strings.NewReader("x"))
-		if err != nil || again.StatusCode != http.StatusServiceUnavailable {
-			t.Errorf("another encoder reads %v, %v", again, err)
+		again, refused := http.Post(s.URL("web", "http", "/live"), "", strings.NewReader("x"))
+		if refused != nil || again.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("another encoder reads %v, %v", again, refused)
 		} else {
 			again.Body.Close()
 		}
@@ -248,5 +252,37 @@ func TestStoppedOverTakeover(t *testing.T) {
 	}
 	if p := next.Point("live"); p.State != "idle" {
 		t.Errorf("live is %+v", p)
+	}
+}
+
+// TestArchive: a point is kept as its encoder sent it, in a file that is finished when the
+// source has gone.
+func TestArchive(t *testing.T) {
+	t.Parallel()
+	s := hosttest.Start(t, pointsYAML+"points: {live: {source: push, grace: 0s, archive: {file: \"rec/{point}.asf\"}}}\n")
+	encoder := push(t, s, "live")
+	path := filepath.Join(s.Dir(), "rec", "live.asf")
+	film := sample.Demo()
+	h, err := asf.ParseHeader(film)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := (len(film) - h.Size) / h.PacketSize
+	s.WaitStatus("the film is kept", func(st hosttest.Status) bool {
+		a := st.Points[0].Archive
+		return a != nil && a.State == "recording" && a.File == path && a.Packets >= uint64(whole)-1
+	})
+	encoder.Close()
+	s.WaitStatus("the file is finished", func(st hosttest.Status) bool { return st.Points[0].Archive.State == "waiting" })
+	kept, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := asf.ParseHeader(kept)
+	if err != nil || k.DataPackets == 0 || k.Flags&3 != 2 || len(kept) != k.Size+int(k.DataPackets)*k.PacketSize {
+		t.Fatalf("%d packets, flags %d, %d bytes, %v", k.DataPackets, k.Flags, len(kept), err)
+	}
+	if !bytes.HasPrefix(film[h.Size:], kept[k.Size:]) || int(k.DataPackets) < whole-1 {
+		t.Errorf("%d packets of %d are not those of the encoder", k.DataPackets, whole)
 	}
 }

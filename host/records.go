@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weir-media/weir/host/internal/admin"
+	"github.com/weir-media/weir/host/internal/archive"
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/journal"
 	"github.com/weir-media/weir/host/internal/point"
@@ -18,6 +19,7 @@ import (
 // records are where what happens is told, kept and sent.
 type records struct {
 	journal *journal.Journal
+	archive *archive.Room
 
 	mu    sync.Mutex
 	log   *sessionlog.Log // nil: there is none
@@ -105,6 +107,7 @@ func closeHooks(all []hooked) {
 
 // close ends all that is told, once what was told is written and sent.
 func (r *records) close() {
+	r.archive.Close()
 	r.journal.Close()
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -129,7 +129,7 @@ func (s *Server) pointList(a *account) []admin.Point {
 		st := admin.Point{Name: snap.Name, State: snap.State.String(), Reason: snap.Reason, Source: snap.Source, SourceSince: snap.Since,
 			Sources: snap.Sources, Viewers: snap.Viewers, MaxViewers: p.Options().MaxViewers, Template: p.Options().Template}
 		st.Multicast = s.multicastStatus(p)
-		st.Audience = pointAudience(p)
+		st.Audience, st.Archive = pointAudience(p), s.archiveStatus(p)
 		s.judgePoint(&st, p.Options())
 		st.Delivery, st.Parts = a.delivery(a.byPoint[snap.Name]), a.parts(snap.Name)
 		for _, r := range snap.Renditions {

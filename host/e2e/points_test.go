@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weir-media/weir/host/hosttest"
 )
@@ -48,5 +49,35 @@ func TestPointStops(t *testing.T) {
 	text, err := os.ReadFile(st.Records.Sessions.File)
 	if err != nil || !strings.Contains(string(text), " viewer live mmsh wmsp 0 source_end\r\n") || !strings.Contains(string(text), " source live asf push 0 closed+until+noon\r\n") {
 		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+// TestArchivePlays: what was kept of a point decodes while it is written, as a crash would
+// leave it, and whole, with its length and from its middle, once it is finished.
+func TestArchivePlays(t *testing.T) {
+	t.Parallel()
+	ffmpeg.need(t)
+	s := server{hosttest.Start(t, plugins+"  live: {source: push, grace: 0s, archive: {file: \"rec/{point}.asf\"}}\n  tv: {source: push, grace: 0s, archive: {file: \"rec/{point}.ts\", rendition: mpegts}}\n")}
+	encoders := []*process{s.push(t, "live", wmv+framed), s.push(t, "tv", h264+ts)}
+	for i, name := range []string{"live", "tv"} {
+		file := s.Dir() + "/rec/" + name + []string{".asf", ".ts"}[i]
+		s.WaitMedia(name, 3*time.Second)
+		hosttest.Eventually(t, "the file grows", func() bool { st, err := os.Stat(file); return err == nil && st.Size() > 40_000 })
+		if n := ffmpeg.run(t, progress, "-i", file, "-f null -").succeeded().frames(); n < 15 {
+			t.Errorf("%s: %d frames decoded while it is written", file, n)
+		}
+		encoders[i].kill()
+		s.WaitStatus("the file of "+name+" is finished", func(st hosttest.Status) bool { return st.Points[i].Archive.State == "waiting" })
+		whole := ffmpeg.run(t, progress, "-i", file, "-f null -").succeeded().undamaged()
+		if n := whole.frames(); n < enough {
+			t.Errorf("%s: %d frames decoded, %d expected", file, n, enough)
+		}
+		part := ffmpeg.run(t, progress, "-ss 2 -i", file, "-f null -").succeeded()
+		if n := part.frames(); n == 0 || n >= whole.frames() {
+			t.Errorf("%s: from its middle %d frames decoded, of %d", file, n, whole.frames())
+		}
+		if name == "live" {
+			ffmpeg.run(t, "-nostdin -hide_banner -i", file, "-t 0 -f null -").says("Duration: 00:00:0")
+		}
 	}
 }

@@ -242,6 +242,7 @@ func writePoints(w io.Writer, all []admin.Point, now time.Time) {
 			writeNote(w, "point "+p.Name+" is "+p.State, strings.TrimSpace(p.Code+" "+p.Reason))
 		}
 		writeNote(w, "limits of point "+p.Name, audience(p.Audience))
+		writeArchive(w, p)
 		writeMulticast(w, p)
 	}
 }

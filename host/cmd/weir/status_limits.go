@@ -47,3 +47,20 @@ func writeRecords(w io.Writer, r *admin.Records) {
 		writeNote(w, "webhook "+h.URL+" failed", h.Error)
 	}
 }
+
+// writeArchive writes how a point is kept.
+func writeArchive(w io.Writer, p admin.Point) {
+	a := p.Archive
+	if a == nil {
+		return
+	}
+	text := a.State
+	if a.File != "" {
+		text += fmt.Sprintf(", %s in %s", size(a.Bytes), a.File)
+	}
+	if a.SkippedPackets > 0 {
+		text += fmt.Sprintf(", %s left out", count(a.SkippedPackets, "packet"))
+	}
+	writeNote(w, "archive of point "+p.Name, text)
+	writeNote(w, "archive of point "+p.Name+" failed", a.Reason)
+}

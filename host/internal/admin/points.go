@@ -23,6 +23,18 @@ func (a Audience) IsLimited() bool {
 	return a.MaxViewers > 0 || a.MaxRateBits > 0 || a.MaxViewerRateBits > 0 || a.MaxJoins > 0
 }
 
+// Archive is the file in which a point is kept.
+type Archive struct {
+	Rendition      string `json:"rendition"`
+	State          string `json:"state"` // waiting, recording, failed
+	Reason         string `json:"reason,omitempty"`
+	File           string `json:"file,omitempty"` // that is written, or was last
+	Bytes          uint64 `json:"bytes"`          // of that file
+	Packets        uint64 `json:"packets"`
+	Files          uint64 `json:"files"` // begun
+	SkippedPackets uint64 `json:"skipped_packets,omitempty"`
+}
+
 // Records is where what happens is kept or sent.
 type Records struct {
 	Sessions *SessionLog `json:"sessions,omitempty"` // nil: there is none

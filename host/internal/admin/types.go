@@ -198,6 +198,7 @@ type Point struct {
 	Parts       []Part      `json:"parts,omitempty"` // of Delivery
 	Multicast   []Multicast `json:"multicast,omitempty"`
 	Audience    Audience    `json:"audience"`
+	Archive     *Archive    `json:"archive,omitempty"`
 }
 
 // Rendition is a point's content in one wire form.

@@ -156,6 +156,7 @@ type Point struct {
 	// BurstRate is the most that a viewer who is behind is sent, in multiples of the stream's
 	// own rate; 0: as fast as its socket takes it, and by UDP, destinations among it, twice the rate.
 	BurstRate float64
+	Archive   Archive
 	// Multicast is where the point is sent to unasked, in the order of the file.
 	Multicast []Destination
 	About     About

@@ -129,7 +129,6 @@ var problemCases = []struct{ name, text, want string }{
 	{"unknown", "pionts:\n", `plugins.yaml:1: pionts: unknown key; did you mean "points"?`},
 	{"unknown below", "points:\n  live:\n    source: push\n    bufer: 3s", `plugins.yaml:4: points.live.bufer: unknown key; did you mean "buffer"?`},
 	{"unknown far", "admin: {colour: red}", "plugins.yaml:1: admin.colour: unknown key; known here: address, socket, token_file"},
-	{"later", web + "points: {a: {source: push, archive: {path: x}}}", "plugins.yaml:2: points.a.archive: this version cannot do that yet; remove"},
 	{"kind scalar", "state_dir: [a]", "state_dir: is not one plain value"},
 	{"kind list", "plugins: {a: {listeners: web}}", "plugins.a.listeners: is not a list; write [one, two]"},
 	{"kind list of", "plugins: {a: {listeners: [[a]]}}", "plugins.a.listeners.0: is not one plain value"},

@@ -62,7 +62,6 @@ func TestEnvironmentProblems(t *testing.T) {
 		{small, "WEIR_PLUGINS__MY_OWN__CONFIG__NEW=1", "fits no key"},
 		{small, "WEIR_POINTS__LIVE__BUFFER=1", `environment WEIR_POINTS__LIVE__BUFFER: points.live.buffer: "1" is not a duration`},
 		{small, "WEIR_PLUGINS__MY_OWN__LISTENERS=web", "environment WEIR_PLUGINS__MY_OWN__LISTENERS: plugins.my-own.listeners: is not a list"},
-		{small, "WEIR_POINTS__LIVE__ARCHIVE=x", "environment WEIR_POINTS__LIVE__ARCHIVE: points.live.archive: this version cannot"},
 		{"points: {a-b: {source: push}, a.b: {source: push}}", "WEIR_POINTS__A_B__GRACE=1s", `fits both points.a-b.grace and points."a.b".grace; change the file instead`},
 	} {
 		_, err := parse(c.text, c.entry)

@@ -31,7 +31,7 @@ func (l *loader) config(c *Config, top at) {
 		c.Plugins = append(c.Plugins, l.plugin(a, c))
 	}
 	for _, a := range top.key("points").children() {
-		c.Points = append(c.Points, l.point(a))
+		c.Points = append(c.Points, l.point(a, c.Dir))
 	}
 	for _, a := range top.key("templates").children() {
 		c.Templates = append(c.Templates, l.template(a))
@@ -138,13 +138,17 @@ func (l *loader) code(p *Plugin, a at, dir string) {
 	}
 }
 
-func (l *loader) point(a at) Point {
+func (l *loader) point(a at, dir string) Point {
 	p := l.settings(a)
 	if what := wrongWithPointName(p.Name); what != "" {
 		a.fail("the name %s; choose one such as live or sports/news", what)
 	}
 	l.source(&p, a.key("source"))
+	p.Archive = l.archive(a.key("archive"), dir)
 	p.Multicast = l.multicast(a.key("multicast"))
+	if p.Demand > 0 && p.Archive.File != "" {
+		a.key("source").key("start").fail("demand stands beside archive, which is kept whether anybody watches or not; remove one of them")
+	}
 	if p.Demand > 0 && len(p.Multicast) > 0 {
 		a.key("source").key("start").fail("demand stands beside multicast, which is sent whether anybody watches or not; remove one of them")
 	}

@@ -19,7 +19,6 @@ const (
 	free                // anything: a plugin's own configuration
 	either              // one plain value, or a mapping with known keys
 	entries             // a mapping with known keys, or a list of them
-	later               // known, but not in this version
 )
 
 // shape is the table of keys: one place for what is known, what is near, and what a variable may override.
@@ -83,7 +82,7 @@ var root = keys(map[string]*shape{
 		"limits":     keys(leaves("viewers", "buffer", "bandwidth", "viewer_bandwidth", "joins")),
 		"multicast":  {kind: entries, keys: destinationKeys()},
 		"about":      aboutKeys(),
-		"archive":    leaf(later),
+		"archive":    keys(leaves("file", "rendition", "rotate")),
 	})),
 	"templates": names(keys(templateKeys())),
 })
@@ -96,8 +95,6 @@ func (s *shape) check(v any, key []string, fail func(key []string, format string
 	mapping, isMapping := v.(map[string]any)
 	items, isList := v.([]any)
 	switch {
-	case s.kind == later:
-		fail(key, "this version cannot do that yet; remove the key")
 	case s.kind == free && !isMapping:
 		fail(key, "is not a mapping; write {key: value, …} as the plugin's manifest describes it")
 	case s.kind == free:

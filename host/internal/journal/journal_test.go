@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -65,7 +66,7 @@ func TestReaders(t *testing.T) {
 	all.Close()
 	all.Close()
 	j.Close()
-	if _, err := j.Read(Filter{}); err != ErrClosed || j.Heard() {
+	if _, err := j.Read(Filter{}); !errors.Is(err, ErrClosed) || j.Heard() {
 		t.Errorf("after the end: %v", err)
 	}
 }
@@ -118,7 +119,7 @@ func TestNobodyWaits(t *testing.T) {
 func TestMostReaders(t *testing.T) {
 	j := New(time.Now)
 	for i := range MostReaders + 1 {
-		if _, err := j.Read(Filter{}); (err == ErrTooMany) != (i == MostReaders) {
+		if _, err := j.Read(Filter{}); errors.Is(err, ErrTooMany) != (i == MostReaders) {
 			t.Fatalf("reader %d: %v", i, err)
 		}
 	}

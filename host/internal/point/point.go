@@ -217,7 +217,7 @@ func (p *Point) Rest() {
 	p.mu.Lock()
 	s := p.restState()
 	var ended []*Rendition
-	if p.options.Demand > 0 && p.source == nil && p.viewers == 0 && p.state != Draining {
+	if p.options.Demand > 0 && p.source == nil && p.audience.viewers == 0 && p.state != Draining {
 		p.stopGrace()
 		ended = p.dropRenditions()
 	}

@@ -83,6 +83,9 @@ func (w *worker) endSource(s *Session, reason, text string) {
 		child.w.post(func() { child.link().parent = nil })
 	}
 	if s.links.feed != nil {
+		if why, stopped := s.links.feed.Point().IsStopped(); stopped {
+			text = why // the rest is how its peer took it
+		}
 		w.r.log.Info("source left", "point", s.on, "source", s.links.feed.Owner(), "why", text)
 		s.left(text)
 		s.links.feed.Close(text)
