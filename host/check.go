@@ -83,6 +83,9 @@ func crossCheck(c *config.Config, manifests map[string]*manifest.Manifest, kept 
 		x.destinations(p)
 		x.point(p)
 	}
+	for _, t := range c.Templates {
+		x.template(t)
+	}
 	return x.wrong, x.doubtful
 }
 

@@ -78,6 +78,8 @@ func TestCrossCheck(t *testing.T) {
 		"nobody may push":     {"", strings.Replace(push, "'*'", "b", 1) + strings.Replace(udp, "'*'", "b", 1) + "points: {a: {source: push}, b: {source: push}}", "f.yaml:7: points.a.source: no enabled plugin that encoders reach may publish it"},
 		"nobody starts":       {"", push + udp + "points: {a: {source: {url: 'http://x'}}}", "f.yaml:7: points.a.source.url: no enabled plugin that starts http: sources may publish it"},
 		"who may is disabled": {"", push + strings.Replace(udp, "{module", "{enabled: false, module", 1) + "points: {a: {source: {url: 'udp:x'}}}", "f.yaml:7: points.a.source.url: no enabled plugin"},
+		"template":            {"", strings.Replace(push, "'*'", "'a/*', b", 1) + udp + "points: {b: {source: push}}\ntemplates: {'a/*': {}}", ""},
+		"template of nobody":  {"", strings.Replace(push, "'*'", "b", 1) + strings.Replace(udp, "'*'", "b", 1) + "points: {b: {source: push}}\ntemplates: {'a/*': {}}", "f.yaml:8: templates.a/*: no enabled plugin that encoders reach may publish such points"},
 		"unreadable module":   {"", push + udp + "  broken: {module: m, grant: {publish: ['*']}}\npoints: {a: {source: {url: 'http://x'}}}", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,8 +2,10 @@ package host
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/weir-media/weir/host/internal/config"
+	"github.com/weir-media/weir/host/internal/manifest"
 	"github.com/weir-media/weir/host/internal/point"
 )
 
@@ -55,4 +57,28 @@ func (x *proposal) renewMade(all map[string]*point.Point) {
 			}
 		}
 	}
+}
+
+// template looks for templates that no encoder can come to.
+func (x *crossing) template(t config.Point) {
+	for _, c := range x.c.Plugins {
+		m := x.manifests[c.Name]
+		if c.Enabled && (m == nil || m.Asks(manifest.CapPublish) && len(m.Listens.HTTP) > 0 && meets(c.Grant.Publish, t.Name)) {
+			return
+		}
+	}
+	x.doubt("no enabled plugin that encoders reach may publish such points; add the pattern to grant: publish of one", "templates", t.Name)
+}
+
+// meets tells whether some of the grants fit some of a template's names.
+func meets(grants config.Patterns, template string) bool {
+	if grants.Match(strings.ReplaceAll(template, "*", "1")) {
+		return true
+	}
+	for _, g := range grants {
+		if config.Pattern(template).Match(strings.ReplaceAll(string(g), "*", "1")) {
+			return true
+		}
+	}
+	return false
 }

@@ -47,7 +47,7 @@ func sample() admin.Status {
 				Renditions: []admin.Rendition{{Name: "asf", HeaderBytes: 5213, Generation: 1, HeldBytes: 4 << 20, HeldSeconds: 30.04}, {Name: "mmsh", From: "asf"}}, Delivery: delivered(),
 				Parts: []admin.Part{{Rendition: "asf", Plugin: "http", Delivery: delivered()}, {Rendition: "mmsh", Plugin: "wmsp", Delivery: admin.Delivery{Viewers: 3, Attached: 3}}}},
 			{Name: "group", State: "idle", Delivery: delivered(), Parts: []admin.Part{{Rendition: "mpegts", Delivery: delivered()}}},
-			{Name: "live", State: "idle"},
+			{Name: "live", State: "idle", Template: "l*"},
 			{Name: "relay", State: "failed", Code: "0xC00D157E", Reason: "no plugin knows the scheme rtmp"},
 		},
 		Limits:  admin.Limits{CPUs: 2, OpenFiles: 61, MaxOpenFiles: 1048576, MemoryBytes: 96 << 20},
