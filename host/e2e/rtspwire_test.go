@@ -46,10 +46,33 @@ func TestRTSPOverAWire(t *testing.T) {
 			}
 		})
 	}
+	t.Run("udp that a firewall drops", func(t *testing.T) {
+		ffmpeg.need(t)
+		w.dropsUDP(t)
+		c := w.start(ffmpeg, progress, "-loglevel info -timeout 1000000 -i rtsp://10.77.0.1/live -vf setpts=PTS-STARTPTS -an -t 3 -f null -").wait().succeeded().
+			says("UDP timeout, retrying with TCP")
+		if n := c.frames(); n < enough {
+			t.Errorf("%d frames decoded in 3 s of stream, %d expected", n, enough)
+		}
+	})
 	ports := w.weir("ports")
 	for _, port := range []string{"6970", "6971"} {
 		if !strings.Contains(ports, port) {
 			t.Errorf("weir ports does not show %s:\n%s", port, ports)
+		}
+	}
+}
+
+// nft is the firewall of the players' namespace.
+var nft = program{"nft", "nftables"}
+
+// dropsUDP has the players' computer drop all datagrams that come.
+func (w *wired) dropsUDP(t *testing.T) {
+	t.Helper()
+	nft.need(t)
+	for _, rule := range []string{"add table inet t", "add chain inet t i { type filter hook input priority 0; }", "add rule inet t i meta l4proto udp drop"} {
+		if out, err := w.there.Command(nft.name, rule).CombinedOutput(); err != nil {
+			t.Fatalf("nft %s: %v\n%s", rule, err, out)
 		}
 	}
 }
