@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weir-media/weir/host/hosttest"
+	"github.com/weir-media/weir/host/internal/access"
 )
 
 // recorder is a weir that encoders push to by RTSP.
@@ -92,6 +93,22 @@ func TestRTSPPushReturns(t *testing.T) {
 	player.waitFrames(enough)
 	if after := s.viewers(); len(after) != 1 || !slices.Equal(after, before) {
 		t.Errorf("viewers before the gap: %v; after it: %v", before, after)
+	}
+}
+
+// TestRTSPPushLogin: an encoder logs in with what stands in its URL, or is told that it must.
+func TestRTSPPushLogin(t *testing.T) {
+	t.Parallel()
+	line, err := access.NewLine(loginName, loginSecret, access.DefaultRealm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := server{hosttest.Start(t, "access:\n  users_file: users.txt\n  rules:\n    - {points: [live], users: [camera1]}\n"+recorder, hosttest.WithFile("users.txt", []byte(line+"\n")))}
+	ffmpeg.run(t, picture, h264, byTCP, s.rtsp("/live")).failed().says("401")
+	c := ffmpeg.start(t, picture, h264, byTCP, withLogin(s.rtsp("/live"), credentials))
+	s.Wait("point live is live", func() bool { return c.ended() || s.Point("live").State == "live" })
+	if c.ended() {
+		t.Errorf("ended with %v: %s", c.err, c.log.String())
 	}
 }
 

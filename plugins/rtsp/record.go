@@ -43,8 +43,39 @@ func (p *plugin) announce(s *state, q *call, v *sdk.Verdicts) {
 	s.point = append(s.point[:0], name...)
 	s.base = appendBase(s.base[:0], q.URI)
 	s.mode, s.rec.phase = modeRecord, recAnnounced
-	s.ensureID(&q.head.Entropy)
-	s.reply(q, v, 200).send(v)
+	s.pend(q, kindAnnounce, v)
+	authorization, _ := q.Get("Authorization")
+	v.Login(abi.Login{Point: s.point, For: abi.LoginPublish, Method: q.Method, URI: q.URI, Authorization: authorization[:min(len(authorization), maxAuthorization)]})
+}
+
+// maxAuthorization bounds what is handed to the host, bytes. Chosen: Digest takes some
+// hundred; what is longer is cut, and so fits no password.
+const maxAuthorization = 4096
+
+// recordLogged answers ANNOUNCE: the encoder may push, has to log in (RFC 2326 14), or may
+// not.
+func (s *state) recordLogged(e *abi.Logged, v *sdk.Verdicts) {
+	if s.pending.kind != kindAnnounce {
+		return
+	}
+	if e.Code == abi.OK {
+		s.ensureID(&e.Entropy)
+		s.late(v, 200).send(v)
+		return
+	}
+	s.mode, s.rec = modeNone, recording{}
+	status := 403
+	switch e.Code {
+	case abi.EAUTH:
+		status = 401
+	case abi.EAGAIN:
+		status = 503
+	}
+	r := s.late(v, status)
+	for f := range e.Fields.All() {
+		r.field(string(f.Name), string(f.Value))
+	}
+	explain(r, "point "+quoted(s.point)+" may not be fed by this encoder"+because(e.Text)).send(v)
 }
 
 // setupRecord takes the way by which a track will come (RFC 2326 10.4).
@@ -121,6 +152,8 @@ func (p *plugin) recordTeardown(s *state, q *call, v *sdk.Verdicts) {
 // recordEvent takes what is neither a request nor a frame.
 func (p *plugin) recordEvent(s *state, e abi.Record, v *sdk.Verdicts) {
 	switch e := e.(type) {
+	case *abi.Logged:
+		s.recordLogged(e, v)
 	case *abi.Dialed:
 		s.recordDialed(e, v)
 	case *abi.Datagrams:
@@ -166,7 +199,7 @@ func unpublished(code abi.Code) (status int, text string) {
 		return 455, "has a source already; stop that encoder first, or push to another point"
 	case abi.ENOENT:
 		return 404, "is not there; add it to points: in plugins.yaml with source: push, or push to one that is there"
-	case abi.EPERM:
+	case abi.EPERM, abi.EAUTH:
 		return 403, "may not be pushed to; in plugins.yaml it needs source: push, and grant: publish: of the plugin must name it"
 	case abi.ENOSYS:
 		return 415, "cannot be fed: no enabled plugin reads MPEG transport streams; enable mpegts in plugins.yaml"

@@ -27,8 +27,10 @@ const (
 // encoder is a recording session.
 type encoder struct {
 	*sdktest.Rig
-	t    testing.TB
-	cseq int
+	t      testing.TB
+	cseq   int
+	asked  *abi.Login // the last one
+	logged abi.Logged // what is answered
 }
 
 func newEncoder(t testing.TB) *encoder {
@@ -47,6 +49,10 @@ func (r *encoder) ask(method, url, fields, body string) string {
 		fields += "Content-Type: application/sdp\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n"
 	}
 	r.Data([]byte(method+" "+url+" RTSP/1.0\r\nCSeq: "+strconv.Itoa(r.cseq)+"\r\n"+fields+"\r\n"+body), 0)
+	if i := slices.IndexFunc(r.Verdicts, func(v abi.Record) bool { return v.Op() == abi.OpLogin }); i >= 0 {
+		r.asked = r.Verdicts[i].(*abi.Login)
+		r.Send(&r.logged)
+	}
 	if len(r.written()) == 0 {
 		r.Send(&abi.Timer{Head: r.Head(), ID: stepTimer})
 	}
@@ -441,5 +447,28 @@ func TestTransportStreamPasses(t *testing.T) {
 	r.frame(4, recPacket(33, 3, 0, ts[:376]...))
 	if want := append(bytes.Clone(ts), ts[:376]...); !bytes.Equal(r.Fed, want) {
 		t.Errorf("fed %d bytes, want %d", len(r.Fed), len(want))
+	}
+}
+
+// TestLogin: the host judges ANNOUNCE, and its challenge reaches the encoder.
+func TestLogin(t *testing.T) {
+	for code, want := range map[abi.Code]string{abi.EAUTH: "401", abi.EPERM: "403", abi.EAGAIN: "503"} {
+		r := newEncoder(t)
+		r.logged.Code, r.logged.Text = code, []byte("so says the host")
+		if code == abi.EAUTH {
+			r.logged.Fields.Add([]byte("WWW-Authenticate"), []byte(`Digest realm="weir"`))
+			r.logged.Fields.Add([]byte("WWW-Authenticate"), []byte(`Basic realm="weir"`))
+		}
+		a := r.ask("ANNOUNCE", recordURL, "", sdpHead+sdpPicture)
+		r.must(a, want)
+		if strings.Count(a, "WWW-Authenticate: ") != map[bool]int{true: 2}[code == abi.EAUTH] || !strings.Contains(a, "so says the host") {
+			t.Errorf("%v: %q", code, a)
+		}
+		r.must(r.ask("RECORD", recordURL, "", ""), "455")
+		r.logged = abi.Logged{}
+		r.must(r.ask("ANNOUNCE", recordURL, "Authorization: Basic dTpw\r\n", sdpHead+sdpPicture), "200")
+		if l := r.asked; string(l.Point) != "live" || l.For != abi.LoginPublish || string(l.Method) != "ANNOUNCE" || string(l.URI) != recordURL || string(l.Authorization) != "Basic dTpw" {
+			t.Errorf("%+v", l)
+		}
 	}
 }
