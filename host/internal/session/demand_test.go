@@ -65,7 +65,7 @@ func TestDemand(t *testing.T) {
 			if s := p.Snapshot(); s.State != point.Live || time.Since(began) > holdTime {
 				t.Fatalf("held for %v: %v", time.Since(began), s.State)
 			}
-			if _, err := p.Join("toy"); err != nil {
+			if _, err := p.Join("toy", time.Now()); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(3 * idle)
