@@ -55,7 +55,9 @@ func (s *state) late(v *sdk.Verdicts, status int) *reply {
 // request with it.
 func (s *state) pend(q *call, k kind, v *sdk.Verdicts) {
 	s.pending = pending{kind: k, hasCSeq: q.HasCSeq, cseq: q.CSeq, end: q.end}
-	v.SetTimer(stepTimer, 1)
+	if k >= kindRecord || !s.login(q, v) {
+		v.SetTimer(stepTimer, 1)
+	}
 }
 
 // field adds a header line.

@@ -318,6 +318,10 @@ func (s *state) refused(e *abi.Refused, v *sdk.Verdicts) {
 		s.end(v, abi.CloseNow, "refused: "+string(e.Text))
 		return
 	}
+	if e.Code == abi.EAUTH {
+		s.challenge(v)
+		return
+	}
 	no := refusal{503, string(e.Text)}
 	switch e.Code {
 	case abi.ENOENT:

@@ -61,6 +61,11 @@ func (p *plugin) event(s *state, e abi.Record, v *sdk.Verdicts) error {
 	case *abi.Data:
 		p.data(s, e, v)
 		return nil
+	case *abi.Logged:
+		if s.mode != modeRecord {
+			p.logged(s, e, v)
+			return nil
+		}
 	case *abi.Timer:
 		if e.ID < recordTimers {
 			p.timer(s, e, v)

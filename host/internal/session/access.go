@@ -101,6 +101,15 @@ func (b *batch) admits(a access.Action, point string) error {
 	return denyf(abi.EPERM, "point %q is not for this peer (access in plugins.yaml)", point)
 }
 
+// admitsAny judges a peer that may be about to play or to publish: either is enough.
+func (b *batch) admitsAny(point string) error {
+	s := b.s
+	if s.r.room.options.Access.Policy().Admits(access.Publish, point, s.peer.Addr(), s.links.user) == access.Admitted {
+		return nil
+	}
+	return b.admits(access.Play, point)
+}
+
 // isFor tells whether a request of its peer's next connection may go on with a session: one
 // of the same user, from where the point that it feeds may be fed. Worker.
 func (s *Session) isFor(x *exchange, q *abi.HTTPRequest) bool {

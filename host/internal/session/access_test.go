@@ -123,11 +123,15 @@ func TestSecondWall(t *testing.T) {
 				p := v.Pieces()
 				p.RenditionHeader([]byte("live"), "x")
 				v.Write(0, p)
+			case "watch":
+				v.Watch([]byte("live"))
 			case "publish":
 				v.Publish([]byte("live"), "bytes:x", 0)
 			case "login":
 				v.Login(abi.Login{Point: []byte("live"), For: abi.LoginPublish, Method: []byte("SAY"), URI: []byte("x"), Authorization: []byte(strings.Join(words[1:], " "))})
 			}
+		case *abi.Point:
+			seen.add("watching")
 		case *abi.Refused:
 			v.Consume(1, said.Load())
 			seen.add(fmt.Sprintf("refused %v", e.Code))
@@ -159,6 +163,9 @@ func TestSecondWall(t *testing.T) {
 		seen.mu.Unlock()
 	}
 	say("play", "refused EPERM")
+	say("header", "refused EPERM")
+	say("watch", "refused EPERM")
+	say("login Basic YW5uYTpnZWhlaW0=", `logged OK "anna"`, "watch", "watching") // who may publish may
 	say("publish", "refused EAUTH", "login", `logged EAUTH "" WWW-Authenticate: Basic`, "login Basic YW5uYTp4", `logged EAUTH "" WWW-Authenticate: Basic`,
 		"publish", "refused EAUTH", "login Basic YW5uYTpnZWhlaW0=", `logged OK "anna"`, "publish", "refused ENOSYS") // there is no format plugin
 	st := g.Stats()

@@ -197,6 +197,9 @@ func (b *batch) reserveWatch(name string) error {
 	case len(b.s.links.watched)+b.seen.watches >= maxWatched:
 		return denyf(abi.ELIMIT, "a session may watch %d points", maxWatched)
 	}
+	if err := b.admitsAny(name); err != nil {
+		return err
+	}
 	b.seen.watches++
 	return nil
 }
