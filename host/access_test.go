@@ -37,8 +37,8 @@ plugins:
   http: {module: "builtin:http", listeners: [web], grant: {attach: ["*"]}}
 `
 
-// asks gives the status of a request, as anybody or as somebody.
-func asks(t *testing.T, s *hosttest.Server, path, user string) int {
+// statusOf gives the status of a request, as anybody or as somebody.
+func statusOf(t *testing.T, s *hosttest.Server, path, user string) int {
 	t.Helper()
 	q, err := http.NewRequest(http.MethodGet, s.URL("web", "http", path), nil)
 	if err != nil {
@@ -69,7 +69,7 @@ func TestAccessIsPartOfAChange(t *testing.T) {
 	if _, err := s.Apply(ruled); err == nil || !strings.Contains(err.Error(), "plugins.yaml:2: access.users_file: ") || !strings.Contains(err.Error(), "weir user add") {
 		t.Fatalf("without a file of users: %v", err)
 	}
-	if got := asks(t, s, "/film", ""); got != http.StatusOK {
+	if got := statusOf(t, s, "/film", ""); got != http.StatusOK {
 		t.Errorf("after a change that was refused: %d", got)
 	}
 	s.WaitViewers("film", 1)
@@ -86,7 +86,7 @@ func TestAccessIsPartOfAChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	for user, want := range map[string]int{"": http.StatusUnauthorized, "anna": http.StatusOK, "bert": http.StatusUnauthorized} {
-		if got := asks(t, s, "/film", user); got != want {
+		if got := statusOf(t, s, "/film", user); got != want {
 			t.Errorf("as %q: %d, want %d", user, got, want)
 		}
 	}
@@ -100,7 +100,7 @@ func TestAccessIsPartOfAChange(t *testing.T) {
 		len(plan.Warnings) != 1 || !strings.Contains(plan.Warnings[0], `plugins.yaml:2: access.rules.0.users.0: there is no user "anna"`) {
 		t.Errorf("with other users: %v, %+v", err, plan)
 	}
-	if got := asks(t, s, "/film", "anna"); got != http.StatusUnauthorized {
+	if got := statusOf(t, s, "/film", "anna"); got != http.StatusUnauthorized {
 		t.Errorf("who was removed gets %d", got)
 	}
 	if st := s.Status().Access; st == nil || st.Rules != 1 || st.Users != 1 || st.Judged["play"]["admitted"] == 0 || st.Judged["play"]["wrong"] == 0 {
@@ -117,12 +117,12 @@ func TestUsersAreWatched(t *testing.T) {
 	s.WaitPoint("film", "live")
 	s.WaitMedia("film", 1)
 	s.Wait("the files to be watched", func() bool { return strings.Contains(s.Log(), "files are watched") })
-	if got := asks(t, s, "/film", "anna"); got != http.StatusOK {
+	if got := statusOf(t, s, "/film", "anna"); got != http.StatusOK {
 		t.Errorf("anna gets %d", got)
 	}
 	clock.change(t, func() { swapIn(t, s.Dir()+"/users.txt", usersOf(t, "bert")) })
-	hosttest.Eventually(t, "bert is let in", func() bool { return asks(t, s, "/film", "bert") == http.StatusOK })
-	if got := asks(t, s, "/film", "anna"); got != http.StatusUnauthorized {
+	hosttest.Eventually(t, "bert is let in", func() bool { return statusOf(t, s, "/film", "bert") == http.StatusOK })
+	if got := statusOf(t, s, "/film", "anna"); got != http.StatusUnauthorized {
 		t.Errorf("anna gets %d", got)
 	}
 }

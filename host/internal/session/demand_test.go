@@ -65,7 +65,8 @@ func TestDemand(t *testing.T) {
 			if s := p.Snapshot(); s.State != point.Live || time.Since(began) > holdTime {
 				t.Fatalf("held for %v: %v", time.Since(began), s.State)
 			}
-			if _, err := p.Join("toy", time.Now()); err != nil {
+			seat, err := p.Join("toy", time.Now())
+			if err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(3 * idle)
@@ -73,7 +74,7 @@ func TestDemand(t *testing.T) {
 			if s := p.Snapshot(); s.State != point.Live {
 				t.Fatalf("%v with a viewer", s.State)
 			}
-			p.Leave()
+			seat.Leave()
 			time.Sleep(idle - time.Second)
 			synctest.Wait()
 			if s := p.Snapshot(); s.State != point.Live {
