@@ -45,7 +45,7 @@ func TestPointNotes(t *testing.T) {
 		}
 	}
 	for action, want := range map[string]string{admin.Added: "2 destinations are sent to from now on", admin.Removed: "2 destinations get no more"} {
-		p := config.Point{OnLag: config.LagSkip, Latency: time.Second, Multicast: to(1, 2)}
+		p := config.Point{Enabled: true, OnLag: config.LagSkip, Latency: time.Second, Multicast: to(1, 2)}
 		step := pointStep{action: action, old: p}
 		if action == admin.Added {
 			step = pointStep{action: action, now: p}

@@ -126,6 +126,9 @@ func joinPorts(group netip.Addr, like admin.Port) (all []admin.Port) {
 
 // peerPorts are those from which players are sent to that asked for it in another connection, and at which their reports come.
 func (s *Server) peerPorts() (all []admin.Port) {
+	if s.room == nil {
+		return nil
+	}
 	for _, a := range s.room.PeerAddrs() {
 		all = append(all, admin.Port{Direction: admin.In, Protocol: "udp", Address: a.Addr().String(), Port: fmt.Sprint(a.Port()), Purpose: "reports of players that are sent datagrams from here"})
 	}
