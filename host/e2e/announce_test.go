@@ -41,6 +41,10 @@ plugins:
     module: ./asx.wasm
     listeners: [web]
     grant: {documents: true}
+  rtsp:
+    module: ./rtsp.wasm
+    listeners: [web]
+    grant: {attach: ["*"]}
   msb:
     module: ./msb.wasm
     listeners: [web]
@@ -66,7 +70,7 @@ points:
     source: push
     multicast:
       - {group: "239.255.7.8:26000", interface: s0, sap: {interval: 1h}}
-      - {group: "239.192.7.8:26000", interface: s0, sap: {group: 224.2.127.254, interval: 1s}}
+      - {group: "239.192.7.8:26000", rendition: rtp, interface: s0, sap: {group: 224.2.127.254, interval: 1s}}
     about: {title: LiveTS}
 `
 
@@ -82,7 +86,7 @@ func (w *wired) fetch(url string) string {
 // TestAnnouncedPlayers: real players find the streams by what is announced.
 func TestAnnouncedPlayers(t *testing.T) {
 	t.Parallel()
-	w := newWiredWith(t, announcedYAML)
+	w := newWiredAs(t, announcedYAML)
 	w.encodeAs("live", wmv, framed)
 	w.encodeAs("tv", h264, ts)
 	for name, test := range map[string]func(w *wired, t *testing.T){

@@ -80,7 +80,7 @@ func shortFilm(t *testing.T) (header []byte, packets [][]byte) {
 func TestMSB(t *testing.T) {
 	t.Parallel()
 	header, packets := shortFilm(t)
-	w := newWiredWith(t, announcedYAML)
+	w := newWiredAs(t, announcedYAML)
 	encoder := w.dialHere("127.0.0.1:8080")
 	send(t, encoder, []byte("POST /live HTTP/1.1\r\nHost: h\r\nContent-Type: video/x-ms-asf\r\nTransfer-Encoding: chunked\r\n\r\n"))
 	sendChunk(t, encoder, header)

@@ -47,9 +47,7 @@ type wired struct {
 	there *netns.Space
 }
 
-func newWired(t *testing.T) *wired { return newWiredWith(t, sendingYAML) }
-
-func newWiredWith(t *testing.T, config string) *wired {
+func newWired(t *testing.T) *wired {
 	t.Helper()
 	return newWiredAs(t, sendingYAML)
 }

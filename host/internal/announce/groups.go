@@ -38,10 +38,10 @@ func (b *Book) SetGroups(groups map[string][]Group) { b.groups.Store(&groups) }
 const maxGroups = 64
 
 // Groups gives the first groups that a point is sent to, of renditions that it has, as
-// Endpoints does; none once the point ends.
+// Endpoints does; none once the point ends, or is stopped.
 func (b *Book) Groups(p *point.Point) (all []Endpoint) {
 	groups := b.groups.Load()
-	if groups == nil || p.Snapshot().State == point.Draining {
+	if groups == nil || isOver(p) {
 		return nil
 	}
 	has := b.renditions(p)
@@ -55,7 +55,7 @@ func (b *Book) Groups(p *point.Point) (all []Endpoint) {
 
 // Group gives the endpoint of one group of a point's, if Groups could have it.
 func (b *Book) Group(p *point.Point, g Group) (Endpoint, bool) {
-	if p.Snapshot().State == point.Draining || !b.renditions(p)(g.Rendition) {
+	if isOver(p) || !b.renditions(p)(g.Rendition) {
 		return Endpoint{}, false
 	}
 	return g.endpoint(), true
@@ -101,6 +101,12 @@ func (b *Book) Documents(p *point.Point, authority, listener string) []Endpoint 
 		formats = append(formats, e.Rendition)
 		return false
 	})
+}
+
+// isOver reports whether nobody joins the point any more, or until it is started again.
+func isOver(p *point.Point) bool {
+	s := p.Snapshot().State
+	return s == point.Draining || s == point.Stopped
 }
 
 // renditions tells which renditions a point has, or has as soon as packagers that run have
