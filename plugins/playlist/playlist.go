@@ -52,17 +52,20 @@ func isPlayed(p *abi.Endpoint) bool {
 }
 
 // m3u appends one entry for each address; players try the next when one cannot be opened
-// (wire digest §6.4).
+// (wire digest §6.4). Groups of RTP come last: mpv opens them, and waits forever.
 func m3u(b []byte, e *abi.DocumentRequest) (_ []byte, tracks int) {
 	b = append(b, "#EXTM3U\n"...)
-	for p := range e.Endpoints.All() {
-		if !isPlayed(&p) {
-			continue
+	for _, isLast := range [...]bool{false, true} {
+		for p := range e.Endpoints.All() {
+			isRTP := p.Kind == abi.EndpointMulticast && string(p.Scheme) == "rtp"
+			if !isPlayed(&p) || isRTP != isLast {
+				continue
+			}
+			b = markup.AppendLine(append(b, "#EXTINF:-1,"...), title(e))
+			b = markup.AppendLine(append(b, '\n'), p.URL)
+			b = append(b, '\n')
+			tracks++
 		}
-		b = markup.AppendLine(append(b, "#EXTINF:-1,"...), title(e))
-		b = markup.AppendLine(append(b, '\n'), p.URL)
-		b = append(b, '\n')
-		tracks++
 	}
 	return b, tracks
 }
