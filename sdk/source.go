@@ -9,7 +9,6 @@ import "embed"
 //
 //go:embed config.go doc.go events.go failure.go log.go pieces.go plugin.go run_native.go run_wasip1.go verdicts.go
 //go:embed asf/chunk.go asf/doc.go asf/fill.go asf/framing.go asf/header.go asf/packet.go asf/rebase.go asf/recorded.go asf/rewrite.go asf/walk.go
-//go:embed framing/framing.go
 //go:embed httptext/build.go httptext/doc.go httptext/head.go httptext/number.go httptext/pragma.go httptext/target.go
 //go:embed markup/markup.go
 //go:embed mpegts/codec.go mpegts/demux.go mpegts/doc.go mpegts/mux.go mpegts/muxtable.go mpegts/packet.go mpegts/rebase.go mpegts/state.go mpegts/table.go

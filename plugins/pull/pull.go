@@ -6,7 +6,7 @@ import (
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk"
 	"github.com/weir-media/weir/sdk/asf"
-	"github.com/weir-media/weir/sdk/framing"
+	"github.com/weir-media/weir/sdk/unframe"
 )
 
 const (
@@ -26,9 +26,9 @@ const (
 
 // plugin is an instance: its configuration, and scratch space on which no verdict depends.
 type plugin struct {
-	idle   int64 // ns
-	agent  string
-	cutter framing.Cutter
+	idle    int64 // ns
+	agent   string
+	scratch unframe.Scratch
 }
 
 func newPlugin() *sdk.Plugin {
@@ -140,7 +140,7 @@ func (s *state) refused(e *abi.Refused, v *sdk.Verdicts) {
 }
 
 func (s *state) beginning() string {
-	switch s.stream.Layout {
+	switch s.layout {
 	case asf.Plain, asf.FramedMMS, asf.FramedPush:
 		return " (an ASF header was expected)"
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk"
 	"github.com/weir-media/weir/sdk/asf"
-	"github.com/weir-media/weir/sdk/framing"
+	"github.com/weir-media/weir/sdk/unframe"
 )
 
 // reserve is kept free in the outbox for PUBLISH, CONSUME, NEED, FEED's head and the
@@ -21,7 +21,7 @@ func (p *plugin) sniff(s *state, e *abi.Data, v *sdk.Verdicts) {
 		s.await(e, len(e.Bytes)+need, v)
 		return
 	}
-	s.stream.Layout = layout
+	s.layout = layout
 	switch layout {
 	case asf.Plain:
 		s.header(e, v)
@@ -49,7 +49,7 @@ func (s *state) header(e *abi.Data, v *sdk.Verdicts) {
 		_, err = asf.ParseHeader(e.Bytes)
 	}
 	if err != nil {
-		s.close(v, s.where()+": "+framing.HeaderFault(err))
+		s.close(v, s.where()+": "+unframe.HeaderFault(err))
 		return
 	}
 	s.pass(v, "bytes:asf")
@@ -69,14 +69,14 @@ func (p *plugin) begin(s *state, e *abi.Data, v *sdk.Verdicts) {
 	if !ok {
 		return
 	}
-	h, size, need, err := p.cutter.Header(e.Bytes[at:], s.stream.Layout)
+	h, size, need, err := p.scratch.Header(e.Bytes[at:], s.layout)
 	isLast := e.Flags&abi.DataLast != 0
 	switch {
 	case err != nil:
-		s.close(v, s.where()+": "+framing.HeaderFault(err))
+		s.close(v, s.where()+": "+unframe.HeaderFault(err))
 	case need > 0:
 		s.await(e, at+need, v)
-	case at+size < len(e.Bytes) && !p.onlyEnds(e.Bytes[at+size:], s.stream.Layout):
+	case at+size < len(e.Bytes) && !p.onlyEnds(e.Bytes[at+size:], s.layout):
 		v.Publish(s.point, "bytes:asf", 0)
 		s.phase = framed
 		p.cut(s, e, v)
@@ -97,7 +97,7 @@ func (p *plugin) begin(s *state, e *abi.Data, v *sdk.Verdicts) {
 // §3).
 func (s *state) headerAt(e *abi.Data, v *sdk.Verdicts) (at int, ok bool) {
 	for at < len(e.Bytes) {
-		k, need, err := asf.ParseChunk(e.Bytes[at:], s.stream.Layout)
+		k, need, err := asf.ParseChunk(e.Bytes[at:], s.layout)
 		switch {
 		case err != nil:
 			s.close(v, s.where()+": the framing is broken")
@@ -105,7 +105,7 @@ func (s *state) headerAt(e *abi.Data, v *sdk.Verdicts) (at int, ok bool) {
 		case need > 0:
 			s.await(e, len(e.Bytes)+need, v)
 			return 0, false
-		case k.Kind == asf.ChunkHeader, k.Kind == asf.ChunkChange && k.Size > k.Payload && s.stream.Layout == asf.FramedPush:
+		case k.Kind == asf.ChunkHeader, k.Kind == asf.ChunkChange && k.Size > k.Payload && s.layout == asf.FramedPush:
 			return at, true
 		case at+k.Size > len(e.Bytes):
 			s.await(e, at+k.Size, v)
@@ -126,11 +126,12 @@ func (*plugin) onlyEnds(b []byte, l asf.Layout) bool {
 // cut feeds as many whole chunks as are there and as the outbox has room for.
 func (p *plugin) cut(s *state, e *abi.Data, v *sdk.Verdicts) {
 	out := v.Pieces()
-	r := p.cutter.Cut(&s.stream, e.Bytes, e.Offset, out, v.Room()-reserve)
+	r := p.scratch.Cut(unframe.Input{Layout: s.layout, Bytes: e.Bytes, Offset: e.Offset, PacketSize: s.packetSize, Entries: true, Room: v.Room() - reserve}, out)
 	if r.Bad != "" {
 		s.close(v, s.where()+": "+r.Bad)
 		return
 	}
+	s.packetSize = r.PacketSize
 	if r.Fed {
 		v.Feed(s.conn, out)
 	}
@@ -138,7 +139,7 @@ func (p *plugin) cut(s *state, e *abi.Data, v *sdk.Verdicts) {
 		v.Consume(s.conn, e.Offset+uint64(r.Used))
 	}
 	switch {
-	case r.End && r.Reason != asf.ReasonNext:
+	case r.End:
 		s.close(v, s.where()+" ended the stream")
 	case r.Need > 0:
 		s.await(e, r.Need, v)

@@ -5,7 +5,6 @@ import (
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk/asf"
-	"github.com/weir-media/weir/sdk/framing"
 )
 
 // phase is where a source session stands.
@@ -40,14 +39,16 @@ type state struct {
 	manner    manner
 	tried     uint8 // credentials that this request was sent with
 	redirects uint8 // followed so far
-	conn      uint32
-	client    uint32 // client-id that the server gave; 0: none
-	stream    framing.Stream
-	streams   asf.StreamSet // that Play asks for
-	point     []byte
-	url       []byte // of the request, without credentials
-	user      []byte
-	password  []byte
+	layout    asf.Layout
+
+	conn       uint32
+	client     uint32        // client-id that the server gave; 0: none
+	packetSize uint32        // framed: of each packet of the child's input, in bytes
+	streams    asf.StreamSet // that Play asks for
+	point      []byte
+	url        []byte // of the request, without credentials
+	user       []byte
+	password   []byte
 }
 
 const fixedSize = 4 + 3*4 + 4 + 2*8 + 4*2
@@ -63,8 +64,8 @@ func (s *state) AppendState(b []byte) []byte {
 	b = append(b, byte(s.phase), byte(s.manner), s.tried, s.redirects)
 	b = le.AppendUint32(b, s.conn)
 	b = le.AppendUint32(b, s.client)
-	b = le.AppendUint32(b, uint32(s.stream.PacketSize))
-	b = append(b, byte(s.stream.Layout), 0, 0, 0)
+	b = le.AppendUint32(b, s.packetSize)
+	b = append(b, byte(s.layout), 0, 0, 0)
 	b = le.AppendUint64(b, s.streams[0])
 	b = le.AppendUint64(b, s.streams[1])
 	all := [...][]byte{s.point, s.url, s.user, s.password}
@@ -89,7 +90,7 @@ func (s *state) ReadState(blob []byte) error {
 	}
 	s.phase, s.manner, s.tried, s.redirects = phase(blob[0]), manner(blob[1]), blob[2], blob[3]
 	s.conn, s.client = le.Uint32(blob[4:]), le.Uint32(blob[8:])
-	s.stream = framing.Stream{Layout: asf.Layout(blob[16]), PacketSize: int(size)}
+	s.layout, s.packetSize = asf.Layout(blob[16]), size
 	s.streams = asf.StreamSet{le.Uint64(blob[20:]), le.Uint64(blob[28:])}
 	lengths, rest := blob[36:fixedSize], blob[fixedSize:]
 	for i, to := range [...]*[]byte{&s.point, &s.url, &s.user, &s.password} {

@@ -6,11 +6,10 @@ import (
 	"testing"
 
 	"github.com/weir-media/weir/sdk/asf"
-	"github.com/weir-media/weir/sdk/framing"
 )
 
 func filledState() state {
-	return state{phase: framed, manner: play, tried: 1, redirects: 2, conn: 3, client: 4, stream: framing.Stream{Layout: asf.FramedMMS, PacketSize: 3200},
+	return state{phase: framed, manner: play, tried: 1, redirects: 2, conn: 3, client: 4, layout: asf.FramedMMS, packetSize: 3200,
 		streams: asf.StreamSet{6, 1}, point: []byte("live"), url: []byte("http://encoder/"), user: []byte("u"), password: []byte("p")}
 }
 

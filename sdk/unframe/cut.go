@@ -124,6 +124,16 @@ func (c *cutter) takeHeader() bool {
 	return true
 }
 
+// Header reads the header that the header chunks at the start of b carry, for who wants
+// to know it before anything is fed. size is what these chunks take, in bytes; while need
+// is not 0, that many bytes of b are wanted.
+func (w *Scratch) Header(b []byte, l asf.Layout) (h asf.Header, size, need int, err error) {
+	if size, need, err = w.gather(b, l); err == nil && need == 0 {
+		h, err = asf.ParseHeader(w.header)
+	}
+	return h, size, need, err
+}
+
 // gather joins the payloads of the header chunks at the start of b in w.header. size
 // is what these chunks take; while need is not 0, that many bytes of b are wanted.
 func (w *Scratch) gather(b []byte, l asf.Layout) (size, need int, err error) {

@@ -94,6 +94,37 @@ func TestEndOfEntry(t *testing.T) {
 	}
 }
 
+// TestHeader: a header is known as soon as it is whole, in one chunk or in two.
+func TestHeader(t *testing.T) {
+	b := sample(t)
+	first, _, err := asf.ParseChunk(b, asf.FramedMMS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload := b[first.Payload:first.Size]
+	split := append([]byte{'$', 'H', 100, 0}, payload[:100]...)
+	rest := len(payload) - 100
+	split = append(append(split, '$', 'H', byte(rest), byte(rest>>8)), payload[100:]...)
+	for _, c := range []struct {
+		b      []byte
+		layout asf.Layout
+		size   int
+	}{{b, asf.FramedMMS, first.Size}, {split, asf.FramedPush, len(split)}} {
+		var w Scratch
+		if h, size, need, err := w.Header(c.b, c.layout); err != nil || need != 0 || size != c.size || h.PacketSize != 3200 {
+			t.Errorf("%v: %d bytes, needs %d, %v", c.layout, size, need, err)
+		}
+		for n := range c.size {
+			if _, _, need, err := w.Header(c.b[:n], c.layout); err != nil || need <= n || need > c.size {
+				t.Fatalf("%v: of %d bytes it needs %d, %v", c.layout, n, need, err)
+			}
+		}
+	}
+	if _, _, _, err := new(Scratch).Header([]byte("no chunk"), asf.FramedMMS); err == nil {
+		t.Error("no chunk has a header")
+	}
+}
+
 // TestAllocates: not for a packet.
 func TestAllocates(t *testing.T) {
 	b := bare(t, sample(t))
