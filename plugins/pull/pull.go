@@ -158,7 +158,8 @@ func (s *state) where() string {
 	if len(s.url) == 0 {
 		return "the point's source"
 	}
-	return string(s.url)
+	t := s.target()
+	return string(t.append(nil))
 }
 
 func because(text []byte) string {

@@ -88,7 +88,7 @@ func (p *plugin) redirected(s *state, e *abi.HTTPReply, v *sdk.Verdicts) {
 	}
 	t := s.target()
 	to, ok := t.follow(location)
-	url := to.append(nil)
+	url := to.appendWhole(nil)
 	switch {
 	case !ok || len(url) > maxURL || bytes.ContainsAny(url, " \t"):
 		s.close(v, s.where()+" redirects to where no stream can be pulled from")
@@ -100,6 +100,5 @@ func (p *plugin) redirected(s *state, e *abi.HTTPReply, v *sdk.Verdicts) {
 	s.redirects++
 	s.tried, s.client = 0, 0
 	s.url = url
-	s.user, s.password = to.user, to.password
 	s.again(p, v, e, nil)
 }

@@ -11,23 +11,21 @@ import (
 // ask dials a target: a connection, or a request that wants the stream at once. It keeps
 // what of it the next request needs.
 func (s *state) ask(p *plugin, t *target, v *sdk.Verdicts, e abi.Event) {
-	s.url = t.append(s.url[:0])
-	s.user = append(s.user[:0], t.user...)
-	s.password = append(s.password[:0], t.password...)
+	s.url = t.appendWhole(s.url[:0])
 	s.dial(p, v, e, nil)
 }
 
-// target gives the present request's URL in parts.
+// target gives the present request's URL in parts, views of it.
 func (s *state) target() target {
 	t, _ := parseTarget(s.url) // it was read before
-	t.user, t.password, t.hasUser = s.user, s.password, len(s.user)+len(s.password) > 0
 	return t
 }
 
 // dial sends the present request, with an Authorization if there is one.
 func (s *state) dial(p *plugin, v *sdk.Verdicts, e abi.Event, authorization []byte) {
 	s.phase = asking
-	d := abi.Dial{Conn: s.conn, URL: s.url, Silence: p.idle}
+	t := s.target()
+	d := abi.Dial{Conn: s.conn, URL: t.append(nil), Silence: p.idle}
 	if s.url[0] == 't' { // tcp: and tls:
 		v.DialWith(d, nil)
 		return

@@ -46,16 +46,14 @@ type state struct {
 	packetSize uint32        // framed: of each packet of the child's input, in bytes
 	streams    asf.StreamSet // that Play asks for
 	point      []byte
-	url        []byte // of the request, without credentials
-	user       []byte
-	password   []byte
+	url        []byte // of the request, with credentials: as a URL they are masked in recordings
 }
 
-const fixedSize = 4 + 3*4 + 4 + 2*8 + 4*2
+const fixedSize = 4 + 3*4 + 4 + 2*8 + 2*2
 
 // AppendState packs phase, manner, tried and redirects, a byte each; conn, client and
-// packet size; layout and three spare bytes; the set of streams; the lengths of point,
-// URL, user and password (all little-endian), then these four.
+// packet size; layout and three spare bytes; the set of streams; the lengths of point
+// and URL (all little-endian), then these two.
 func (s *state) AppendState(b []byte) []byte {
 	if s.phase == fresh {
 		return b
@@ -68,7 +66,7 @@ func (s *state) AppendState(b []byte) []byte {
 	b = append(b, byte(s.layout), 0, 0, 0)
 	b = le.AppendUint64(b, s.streams[0])
 	b = le.AppendUint64(b, s.streams[1])
-	all := [...][]byte{s.point, s.url, s.user, s.password}
+	all := [...][]byte{s.point, s.url}
 	for _, x := range all {
 		b = le.AppendUint16(b, uint16(len(x)))
 	}
@@ -93,7 +91,7 @@ func (s *state) ReadState(blob []byte) error {
 	s.layout, s.packetSize = asf.Layout(blob[16]), size
 	s.streams = asf.StreamSet{le.Uint64(blob[20:]), le.Uint64(blob[28:])}
 	lengths, rest := blob[36:fixedSize], blob[fixedSize:]
-	for i, to := range [...]*[]byte{&s.point, &s.url, &s.user, &s.password} {
+	for i, to := range [...]*[]byte{&s.point, &s.url} {
 		n := int(le.Uint16(lengths[2*i:]))
 		if n > len(rest) {
 			return abi.EINVAL

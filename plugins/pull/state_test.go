@@ -10,7 +10,7 @@ import (
 
 func filledState() state {
 	return state{phase: framed, manner: play, tried: 1, redirects: 2, conn: 3, client: 4, layout: asf.FramedMMS, packetSize: 3200,
-		streams: asf.StreamSet{6, 1}, point: []byte("live"), url: []byte("http://encoder/"), user: []byte("u"), password: []byte("p")}
+		streams: asf.StreamSet{6, 1}, point: []byte("live"), url: []byte("http://encoder/")}
 }
 
 // TestStateKeepsEveryField: what the blob leaves out is lost with the instance.

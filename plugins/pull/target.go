@@ -11,6 +11,7 @@ type target struct {
 	scheme   string // http, https, tcp or tls
 	host     []byte // with its port, if it has one
 	path     []byte // with its query; begins with "/" for http and https
+	userinfo []byte // as it stands in the URL
 	user     []byte // decoded
 	password []byte // decoded
 	hasUser  bool
@@ -63,6 +64,7 @@ func (t *target) credentials(b []byte) bool {
 	if i := bytes.IndexByte(b, ':'); i >= 0 {
 		user, password = b[:i], b[i+1:]
 	}
+	t.userinfo = b
 	var first, second error
 	t.user, first = httptext.AppendDecoded(nil, user)
 	t.password, second = httptext.AppendDecoded(nil, password)
@@ -73,6 +75,15 @@ func (t *target) credentials(b []byte) bool {
 // append appends the URL that the host is to dial, without credentials.
 func (t *target) append(b []byte) []byte {
 	b = append(append(b, t.scheme...), "://"...)
+	return append(append(b, t.host...), t.path...)
+}
+
+// appendWhole appends the URL with its credentials.
+func (t *target) appendWhole(b []byte) []byte {
+	b = append(append(b, t.scheme...), "://"...)
+	if t.hasUser {
+		b = append(append(b, t.userinfo...), '@')
+	}
 	return append(append(b, t.host...), t.path...)
 }
 
@@ -92,9 +103,9 @@ func (t *target) follow(location []byte) (to target, ok bool) {
 		if to, ok = parseTarget(location); !ok || !to.isHTTP() {
 			return target{}, false
 		}
-		to.user, to.password, to.hasUser = nil, nil, false
+		to.userinfo, to.user, to.password, to.hasUser = nil, nil, nil, false
 		if to.scheme == t.scheme && bytes.EqualFold(to.host, t.host) {
-			to.user, to.password, to.hasUser = t.user, t.password, t.hasUser
+			to.userinfo, to.user, to.password, to.hasUser = t.userinfo, t.user, t.password, t.hasUser
 		}
 		return to, true
 	}

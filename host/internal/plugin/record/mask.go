@@ -13,7 +13,7 @@ const maxMasked = 8 << 10
 var fieldEnd = []byte("authorization:")
 
 // Masked gives a frame with each character of credentials replaced by '*': in values of Authorization and Proxy-Authorization wherever they stand in
-// text, behind the scheme's name, and in LOGIN. All lengths stay, so that a replay goes as the original did; a frame without credentials is given as it is. The frame
+// text, behind the scheme's name, and in LOGIN, and what is dialled with (maskDialled). All lengths stay, so that a replay goes as the original did; a frame without credentials is given as it is. The frame
 // itself is not changed.
 func Masked(frame []byte) []byte {
 	out := frame
@@ -30,7 +30,7 @@ func Masked(frame []byte) []byte {
 		}
 		at += to
 	}
-	return maskLogins(out, frame)
+	return maskLogins(maskDialled(out, frame), frame)
 }
 
 // maskLogins masks what plugins hand over by LOGIN; out is frame, or a copy of it.
