@@ -145,8 +145,12 @@ func (room *Room) hold(ctx context.Context, p *point.Point) {
 // all its renditions, or it has failed.
 func isDecided(p *point.Point) bool {
 	s := p.Snapshot()
-	if s.State != point.Live {
-		return s.State == point.Failed || s.State == point.Draining
+	switch s.State {
+	case point.Failed, point.Draining, point.Stopped:
+		return true
+	case point.Live:
+	default:
+		return false
 	}
 	for _, r := range s.Renditions {
 		if r.Log.Header() == nil {

@@ -65,7 +65,7 @@ func TestDemand(t *testing.T) {
 			if s := p.Snapshot(); s.State != point.Live || time.Since(began) > holdTime {
 				t.Fatalf("held for %v: %v", time.Since(began), s.State)
 			}
-			seat, err := p.Join("toy", time.Now())
+			viewed, err := p.Join("toy", time.Now())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -74,7 +74,7 @@ func TestDemand(t *testing.T) {
 			if s := p.Snapshot(); s.State != point.Live {
 				t.Fatalf("%v with a viewer", s.State)
 			}
-			seat.Leave()
+			viewed.Leave()
 			time.Sleep(idle - time.Second)
 			synctest.Wait()
 			if s := p.Snapshot(); s.State != point.Live {
@@ -116,6 +116,11 @@ func TestDemandFails(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		r.room.hold(ctx, r.points["slow"]) // a client that has left is not waited for
+		p.Stop("for a test")
+		began = time.Now()
+		if r.room.hold(t.Context(), p); time.Since(began) > time.Second || p.Snapshot().State != point.Stopped {
+			t.Errorf("held for %v at a point that is stopped: %v", time.Since(began), p.Snapshot().State)
+		}
 		r.room.Close()
 	})
 }
