@@ -82,7 +82,7 @@ func TestAnnouncementsFollow(t *testing.T) {
 	want(s, "/live.asx", []string{"News &amp; more", "<author>me<", "<ref href=\"http://" + web() + "live.nsc\"/>\r\n    <ref href=\"http://" + web() + "live\"/>"}, nil)
 	want(s, "/live.sdp", []string{"200 application/sdp", "s=News & more\r\n", "c=IN IP4 239.255.7.7/1\r\n", "m=video 26000 RTP/AVP 33\r\n", "u=http://" + web() + "live.html\r\n"}, nil)
 	want(s, "/live.nsc", []string{"503 ", "when its encoder has begun"}, nil)
-	want(s, "/live.m3u", []string{web() + "live\n#EXTINF:-1,News & more\nrtp://@239.255.7.7:26000\n"}, []string{"239.255.7.8"})
+	want(s, "/live.m3u", []string{web() + "live.ts\n#EXTINF:-1,News & more\nrtp://@239.255.7.7:26000\n"}, []string{"239.255.7.8"})
 	want(s, "/live.html", []string{web() + "live.nsc", web() + "live.sdp", "rtp://@239.255.7.7:26000", "msb://@239.255.7.8:26002"}, nil)
 
 	apply(s, "alt", strings.Replace(groups, "26000", "26004", 1)+"\n  other: {source: push}")
