@@ -161,7 +161,7 @@ func (l *loader) webhook(a at, dir string) Webhook {
 	case w.URL == "":
 		a.fail("names no url; write url: \"https://example.net/weir\"")
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		a.key("url").fail("%q is no URL of a web server; write http://… or https://…", w.URL)
+		a.key("url").fail("%q is no URL of a web server; write http://… or https://…", masked(w.URL))
 	case u.User != nil:
 		a.key("url").fail("holds a password, which logs and status would show; remove it, and have the receiver check the signature (secret_file)")
 	}

@@ -200,7 +200,7 @@ func (l *loader) source(p *Point, source at) {
 	case p.URL == "":
 		source.fail("has no url; %s", remedy)
 	case err != nil || u.Scheme == "" || u.Host == "" && u.Path == "" && u.Opaque == "":
-		address.fail("%q is not a URL with a scheme; write for example \"http://encoder:8080\" or \"file:media/demo.asf\"", p.URL)
+		address.fail("%q is not a URL with a scheme; write for example \"http://encoder:8080\" or \"file:media/demo.asf\"%s", masked(p.URL), maskedHint(p.URL))
 	}
 	l.start(p, source)
 }

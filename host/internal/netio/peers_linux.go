@@ -40,6 +40,9 @@ func (p *Peers) pair(key pairKey) (*UDPListener, error) {
 	if l := p.pairs[key]; l != nil {
 		return l, nil
 	}
+	if len(p.pairs) >= maxPairs {
+		return nil, &BindError{Address: netip.AddrPortFrom(key.local, key.low), Err: fmt.Errorf("%d pairs of ports are open for flows to peers, which is the most", maxPairs)}
+	}
 	even, odd, err := bindPair(key)
 	if err != nil {
 		return nil, err
@@ -55,6 +58,14 @@ func (p *Peers) pair(key pairKey) (*UDPListener, error) {
 	return l, nil
 }
 
+// maxPairs bounds the pairs of sockets, which stay open: chosen, one for each local address
+// and range that a plugin's configuration may name. maxRangeTries bounds the search through
+// a range: chosen, 4 ms of it.
+const (
+	maxPairs      = 64
+	maxRangeTries = 1024
+)
+
 // maxTries bounds the search for two neighbouring ports that are free: chosen.
 const maxTries = 64
 
@@ -69,7 +80,7 @@ func bindPair(key pairKey) (even, odd *net.UDPConn, err error) {
 		return nil, nil, err
 	}
 	err = &BindError{Address: netip.AddrPortFrom(key.local, key.low), Err: fmt.Errorf("no even port with the one above it from %d to %d", key.low, key.high)}
-	for port := (int(key.low) + 1) &^ 1; port+1 <= int(key.high); port += 2 {
+	for port, tries := (int(key.low)+1)&^1, 0; port+1 <= int(key.high) && tries < maxRangeTries; port, tries = port+2, tries+1 {
 		if even, odd, err = bindTwo(key.local, uint16(port)); err == nil || !errors.Is(err, syscall.EADDRINUSE) {
 			return even, odd, err
 		}

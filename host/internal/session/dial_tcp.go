@@ -188,7 +188,7 @@ func (s *Session) reachOut(d dialed) {
 	c := &conn{number: d.number, in: newInlet(s.markReady), out: d.reach}
 	ctx, quit := context.WithCancel(context.Background())
 	d.reach.quit = quit
-	s.conns = append(s.conns, c)
+	s.enter(c)
 	s.r.room.readers.Go(func() {
 		defer quit()
 		if err := s.connect(ctx, c.number, c.in, d.reach); err != nil {
@@ -259,7 +259,9 @@ func reasonOf(err error) string {
 func (s *Session) forgetClosed() {
 	isGone := func(c *conn) bool { return c.out != nil && c.closed }
 	if slices.ContainsFunc(s.conns, isGone) {
+		s.seat.mu.Lock()
 		s.conns = slices.DeleteFunc(slices.Clone(s.conns), isGone)
+		s.seat.mu.Unlock()
 	}
 }
 

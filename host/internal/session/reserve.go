@@ -244,7 +244,7 @@ func (b *batch) reserveAttach(raw abi.Raw) error {
 	}
 	s.r.room.want(p)
 	join := p.Join
-	if s.view != nil {
+	if s.view != nil && s.view.seat.rendition.Point() == p { // it has a place there
 		join = p.Rejoin
 	}
 	r, err := join(string(a.Rendition), s.r.room.now())

@@ -30,9 +30,10 @@ func (f *flowing) keep(on bool) {
 	}
 }
 
-// viewerConn gives the connection that ATTACH names: the client's, or a flow to it.
+// viewerConn gives the connection that ATTACH names: the client's, or a flow to it; nil if
+// the session has none, as those of documents and of sources have not.
 func (s *Session) viewerConn(number uint32) *conn {
-	if number <= 1 {
+	if number <= 1 && len(s.conns) > 0 {
 		return s.conns[0]
 	}
 	return s.conn(number)
