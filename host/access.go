@@ -82,6 +82,19 @@ func (x *crossing) access() {
 	}
 	x.openPoints("points", x.c.Points, p)
 	x.openPoints("templates", x.c.Templates, p)
+	x.openGroups(p)
+}
+
+// openGroups finds points that a rule keeps from strangers and that are sent to groups,
+// which anybody may join.
+func (x *crossing) openGroups(by *access.Policy) {
+	for _, point := range x.c.Points {
+		i, ok := by.Decides(access.Play, point.Name)
+		isGroup := func(d config.Destination) bool { return d.To.Addr().IsMulticast() }
+		if ok && isNarrow(x.c.Access.Rules[i]) && !x.c.Access.Rules[i].Open && slices.ContainsFunc(point.Multicast, isGroup) {
+			x.doubt("whoever joins the group gets it, whatever access says: no router asks for a password; remove the group, or let everybody play the point", "points", point.Name, "multicast")
+		}
+	}
 }
 
 func (x *crossing) openPoints(section string, all []config.Point, by *access.Policy) {

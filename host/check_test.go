@@ -121,7 +121,7 @@ func TestCheckAccess(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "broken"), []byte("x\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	const rest = "\nlisteners:\n  web: {address: 'ADDRESS'}\nplugins:\n  push: {module: m, listeners: [web], grant: {publish: ['*']}}\npoints: {a: {source: push}}\n"
+	const rest = "\nlisteners:\n  web: {address: 'ADDRESS'}\nplugins:\n  push: {module: m, listeners: [web], grant: {publish: ['*']}}\npoints: {a: {source: push, multicast: [{group: '239.192.7.7:26000'}]}}\n"
 	const open = "f.yaml:6: points.a: whoever reaches 0.0.0.0:80 may feed it; say who may"
 	for name, c := range map[string]struct{ access, address, want string }{
 		"open":           {"", ":80", open},
@@ -138,6 +138,8 @@ func TestCheckAccess(t *testing.T) {
 		"no file":        {"access: {users_file: none, rules: [{users: ['*']}]}", "127.0.0.1:80", "!f.yaml:1: access.users_file: DIR/none: no such file or directory; make it with: weir user add"},
 		"broken file":    {"access: {users_file: broken, rules: [{users: ['*']}]}", "127.0.0.1:80", "!f.yaml:1: access.users_file: DIR/broken:1: no NAME:HASH"},
 		"bad realm":      {"access: {realm: 'a:b', rules: [{allow: true}]}", "127.0.0.1:80", `!f.yaml:1: access.realm: "a:b" is no realm`},
+		"a group":        {"access: {rules: [{do: play, users: [bert]}, {allow: true}], users_file: users}", "127.0.0.1:80", "f.yaml:6: points.a.multicast: whoever joins the group gets it"},
+		"open group":     {"access: {rules: [{do: play, allow: true}]}", "127.0.0.1:80", ""},
 		"unused file":    {"access: {users_file: users}", "127.0.0.1:80", "f.yaml:1: access.users_file: nothing names its users"},
 	} {
 		t.Run(name, func(t *testing.T) {
