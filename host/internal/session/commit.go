@@ -35,6 +35,7 @@ func (b *batch) commit(raw abi.Raw) {
 		p := s.r.room.point(string(rec.rest.watch.Point))
 		if p != nil && s.kind == kindRaw {
 			s.r.room.want(p) // a peer's interest; an announcer's is none
+			s.keepBack(p)
 		}
 		s.watch(p)
 	case abi.OpAttach:

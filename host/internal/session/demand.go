@@ -28,7 +28,7 @@ type wish struct {
 // is started on demand. Any goroutine.
 func (room *Room) want(p *point.Point) {
 	o := p.Options()
-	if o.Demand == 0 || o.IsPush() || room.point(p.Name()) != p {
+	if o.Demand == 0 || o.IsPush() || isStopped(p) || room.point(p.Name()) != p {
 		return
 	}
 	s := &room.sources
@@ -139,6 +139,37 @@ func (room *Room) hold(ctx context.Context, p *point.Point) {
 			return
 		}
 	}
+}
+
+// keepBack has a session not be told of a point until its source, which is being started
+// on demand, can be watched, or cannot, for holdTime at most. Worker.
+func (s *Session) keepBack(p *point.Point) {
+	o := p.Options()
+	if o.Demand == 0 || o.IsPush() || isDecided(p) {
+		return
+	}
+	l := s.link()
+	if _, ok := l.kept[p]; ok {
+		return
+	}
+	if l.kept == nil {
+		l.kept = map[*point.Point]uint64{}
+	}
+	l.kept[p] = s.w.timers.add(s.r.room.now().Add(holdTime), func() {
+		delete(l.kept, p)
+		s.markReady()
+	})
+}
+
+// isKeptBack reports whether the session is not to be told of a point yet. Worker.
+func (s *Session) isKeptBack(p *point.Point) bool {
+	timer, ok := s.links.kept[p]
+	if !ok || !isDecided(p) {
+		return ok
+	}
+	s.w.timers.cancel(timer)
+	delete(s.links.kept, p)
+	return false
 }
 
 // isDecided reports whether waiting for a point's source has an end: it can be watched in

@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"fmt"
+	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,5 +124,58 @@ func TestDemandFails(t *testing.T) {
 			t.Errorf("held for %v at a point that is stopped: %v", time.Since(began), p.Snapshot().State)
 		}
 		r.room.Close()
+	})
+}
+
+// silentYAML is of a plugin that takes a point to start and says nothing more.
+const silentYAML = `
+name: silent
+roles: [source]
+sources: [silent]
+capabilities: [publish, read]
+state: {schema: silent/1}
+`
+
+// TestDemandOfConnection: a raw session that watches a point whose source it starts is told
+// of it once there is something to tell: that it is live, has failed or is stopped, or that
+// the time is over.
+func TestDemandOfConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const idle = time.Minute
+		r := newRig(t, false, point.Options{Name: "tv", URL: "file:x", Demand: idle, Buffer: time.Minute}, point.Options{Name: "gone", URL: "none:x", Demand: idle},
+			point.Options{Name: "slow", URL: "silent:x", Demand: idle}, point.Options{Name: "off", URL: "file:x", Demand: idle}, point.Options{Name: "push"})
+		r.files["x"] = toyFile(600)
+		r.points["off"].Stop("for a test")
+		r.add(toyYAML, toy)
+		r.add(supplierYAML, supplier(newRecorder()))
+		r.add(silentYAML, func(*memo, abi.Record, *sdk.Verdicts) error { return nil })
+		seen := newRecorder()
+		peers := r.add(sinnerYAML, func(_ *memo, e abi.Record, v *sdk.Verdicts) error {
+			switch e := e.(type) {
+			case *abi.ConnOpen:
+				v.Watch(e.Listener) // which bears the point's name here
+			case *abi.Point:
+				seen.add(fmt.Sprintf("%s %v", e.Summary.Name, e.Summary.State))
+			}
+			return nil
+		})
+		for name, want := range map[string]string{"tv": "live", "gone": "failed", "slow": "waiting", "off": "stopped", "push": "idle"} {
+			s := peers.newPeer(kindRaw, netip.MustParseAddrPort("192.0.2.1:1"))
+			s.conns = []*conn{{number: 1, in: newInlet(s.markReady)}}
+			s.w.add(s)
+			began := time.Now()
+			s.enqueue(&abi.ConnOpen{Head: abi.Head{Conn: 1}, Listener: []byte(name)})
+			got := seen.wait(t, name+" ")
+			if took := time.Since(began); got != name+" "+want || (name == "slow") != (took == holdTime) || took > holdTime {
+				t.Errorf("%q after %v, want %q", got, took, want)
+			}
+		}
+		if n := strings.Count(fmt.Sprint(seen.list()), "slow"); n != 1 {
+			t.Errorf("told of the slow point %d times", n)
+		}
+		r.room.Close()
+		if r.room.sources.wishes["off"] != nil {
+			t.Error("somebody's wish for a point that is stopped is kept")
+		}
 	})
 }

@@ -32,6 +32,9 @@ func (w *worker) endAs(s *Session, mode abi.CloseMode, reason, text string) {
 		w.timers.cancel(t)
 		delete(s.links.timers, id)
 	}
+	for _, t := range s.links.kept {
+		w.timers.cancel(t)
+	}
 	for _, p := range s.links.watched {
 		p.Unwatch(s)
 	}

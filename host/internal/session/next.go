@@ -32,7 +32,7 @@ func (s *Session) peekQueue() bool {
 		return true
 	}
 	for _, p := range s.links.watched {
-		if l.points[p] {
+		if l.points[p] && !s.isKeptBack(p) {
 			delete(l.points, p) // what changes from now on is told by another
 			s.inbox.tidy()
 			s.tell(&abi.Point{Summary: summarize(p, p.Name(), true, s.r.room.now())}, fromPoint).point = p

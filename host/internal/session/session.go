@@ -67,6 +67,7 @@ type links struct {
 	pack      *packing
 	answer    func(documentAnswer)
 	watched   []*point.Point
+	kept      map[*point.Point]uint64 // of them, not told of yet → the timer that ends it
 	name      string  // of a session that is no peer's
 	network   network // if it is not the peer's
 	login
