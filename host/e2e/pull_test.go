@@ -167,14 +167,14 @@ func TestPullFromWeir(t *testing.T) {
 }
 
 // pullsOnDemand: the source runs from the first viewer's request, who gets pictures, till
-// some time after the last has left, and again.
+// some time after the last has left, and again for one of another protocol.
 func pullsOnDemand(t *testing.T, s, from server) {
 	t.Helper()
-	for n := range uint64(2) {
-		if p := s.WaitPoint("rare", "idle"); p.Sources != n || from.Point("rare").Viewers != 0 {
+	for n, url := range []string{s.mmsh("/rare"), s.URL("mms", "mmst", "/rare")} {
+		if p := s.WaitPoint("rare", "idle"); p.Sources != uint64(n) || from.Point("rare").Viewers != 0 {
 			t.Fatalf("%d sources of %d while nobody watches", p.Sources, n)
 		}
-		ffmpegPlays(t, s.mmsh("/rare"))
+		ffmpegPlays(t, url)
 		s.WaitPoint("rare", "idle")
 		from.WaitViewers("rare", 0)
 	}
