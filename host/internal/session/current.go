@@ -7,12 +7,13 @@ import (
 
 // telling is how far a session is with what it is told.
 type telling struct {
-	cur    *current // idle between events
-	kind   kind
-	refuse uint8  // batches refused in a row
-	solo   bool   // the event under way wants a frame of its own
-	late   bool   // the event under way, or its frame, has run out of time once
-	lost   losses // of the event under way
+	cur       *current // idle between events
+	kind      kind
+	refuse    uint8  // batches refused in a row
+	solo      bool   // the event under way wants a frame of its own
+	late      bool   // the event under way, or its frame, has run out of time once
+	limitTold bool   // the journal has heard of the limit that keeps it out
+	lost      losses // of the event under way
 }
 
 // current is the event that is under way.

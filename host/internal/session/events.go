@@ -31,9 +31,10 @@ func (s *Session) connected(listener string) {
 	}
 }
 
-// client gives what a session's peer has said of itself, as long as its request is there;
-// nil while nobody reads of it. Worker.
-func (s *Session) client() *journal.Client {
+// client gives what a session's peer has said of itself, as long as its request is there,
+// and how it is reached by a connection; nil: by the first. It is nil while nobody reads of
+// it. Worker.
+func (s *Session) client(own *conn) *journal.Client {
 	if !s.r.room.options.Journal.Heard() {
 		return nil
 	}
@@ -41,10 +42,11 @@ func (s *Session) client() *journal.Client {
 		return requester(x.x)
 	}
 	c := &journal.Client{Protocol: s.r.name, Transport: "TCP"}
-	if len(s.conns) == 0 {
-		return c
+	if own == nil && len(s.conns) > 0 {
+		own = s.conns[0]
 	}
-	switch own := s.conns[0]; {
+	switch {
+	case own == nil:
 	case own.flow != nil:
 		c.Transport, c.Local = "UDP", own.flow.Local().String()
 	case own.net != nil:
@@ -98,26 +100,42 @@ func (v *view) stopped(of *point.Rendition, st deliver.Stats, why string) {
 // age is how long the session has been there.
 func (s *Session) age() time.Duration { return s.r.room.now().Sub(s.r.room.started) - s.born }
 
-// answered tells what came of a request about a point that made no viewer. Worker.
+// reportType is what players' reports are (MS-WMSP 2.2.1.4).
+const reportType = "application/x-wms-logstats"
+
+// answered tells what came of a request that made no viewer: a report, or one about a
+// point. Worker.
 func (s *Session) answered(status int) {
 	j := s.r.room.options.Journal
 	x := s.links.x
-	if !j.Heard() || s.on == "" || x == nil || x.x == nil || x.x.Request == nil {
+	if !j.Heard() || x == nil || x.x == nil || x.x.Request == nil {
 		return
 	}
 	q := x.x.Request
+	if q.Method == http.MethodPost && isReport(q.Header.Get("Content-Type")) && status < http.StatusMultipleChoices {
+		e := s.note(journal.Log)
+		e.Client = requester(x.x)
+		j.Tell(e)
+		return
+	}
 	isQuestion := (q.Method == http.MethodGet || q.Method == http.MethodHead) && s.links.child == nil
 	switch {
-	case !isQuestion:
+	case !isQuestion || s.on == "":
 	case status < http.StatusMultipleChoices:
 		e := s.note(journal.Describe)
 		e.Client = requester(x.x)
 		j.Tell(e)
-	case status >= http.StatusBadRequest:
+	case status == http.StatusServiceUnavailable:
 		if l := s.r.room.keptOut(s.on, s.r.room.now()); l != point.NoLimit {
 			s.limited(l)
 		}
 	}
+}
+
+// isReport tells whether a body of this type is a player's report.
+func isReport(mediaType string) bool {
+	name, _, _ := strings.Cut(mediaType, ";")
+	return strings.EqualFold(strings.TrimSpace(name), reportType)
 }
 
 // keptOut gives a limit that viewers of a point meet now.
@@ -134,12 +152,14 @@ func (room *Room) keptOut(on string, now time.Time) point.Limit {
 	return point.NoLimit
 }
 
-// limited tells that a limit keeps a viewer out. Worker.
+// limited tells that a limit keeps a viewer out, once for a session: one whose ATTACH was
+// refused is answered too. Worker.
 func (s *Session) limited(l point.Limit) {
-	if j := s.r.room.options.Journal; j.Heard() {
+	if j := s.r.room.options.Journal; j.Heard() && !s.limitTold {
+		s.limitTold = true
 		e := s.note(journal.Limit)
 		e.What, e.Reason = "limits."+l.Key(), (&point.FullError{Limit: l}).Error()
-		e.Client = s.client()
+		e.Client = s.client(nil)
 		j.Tell(e)
 	}
 }
@@ -154,7 +174,7 @@ func refusedBy(err error) point.Limit {
 
 // begins tells that a session feeds a point from now on. Worker.
 func (s *Session) begins(f *point.Feed, child *Session) {
-	who := s.client()
+	who := s.client(nil)
 	if who == nil {
 		return
 	}

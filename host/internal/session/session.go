@@ -68,8 +68,8 @@ type links struct {
 	answer    func(documentAnswer)
 	watched   []*point.Point
 	kept      map[*point.Point]uint64 // of them, not told of yet → the timer that ends it
-	name      string  // of a session that is no peer's
-	network   network // if it is not the peer's
+	name      string                  // of a session that is no peer's
+	network   network                 // if it is not the peer's
 	login
 	timers map[uint32]uint64 // timer → its number in the worker's heap
 	keyed  *keyed            // nil: nobody can join it

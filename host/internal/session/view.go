@@ -173,7 +173,7 @@ func (b *batch) commitAttach(raw abi.Raw) {
 		b.attachFlow(c, prefix)
 		return
 	}
-	who := s.client()
+	who := s.client(nil)
 	v := s.sit(s.conns[0], b.joined)
 	c, head := s.hijacked()
 	if c == nil {

@@ -82,7 +82,7 @@ func (b *batch) attachFlow(c *conn, prefix [][]byte) {
 	c.flow.keep(true)
 	c.flow.view.Store(v)
 	s.enqueue(attached(c.number, cursor))
-	s.plays(b.joined, s.client())
+	s.plays(b.joined, s.client(c))
 	viewer, err := s.r.room.options.Pool.AttachUDP(spec)
 	if err != nil {
 		s.r.log.Info("viewer not attached", "session", s.id, "peer", s.name(), "error", err)
