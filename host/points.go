@@ -89,31 +89,34 @@ func totalLimits(l config.Limits) point.Limits {
 // stopsNote says what the change does to a point that is stopped, or is to be.
 func (p *pointStep) stopsNote() string {
 	switch {
-	case p.action == admin.Added && !p.now.Enabled:
-		return "it begins stopped"
 	case p.stops:
 		return "its source and viewers end"
+	case p.action == admin.Added && !p.now.Enabled && p.stopped == "":
+		return "it begins stopped"
 	case p.starts:
 		return "it is started"
-	case p.action == admin.Changed && p.stopped != "":
+	case p.stopped != "":
 		return "it stays stopped (" + p.stopped + "); start it with: weir point start " + p.now.Name
 	}
 	return ""
 }
 
 // switches notes what becomes of a point's being stopped. The word of an operator holds
-// until the configuration itself says something else than before.
+// until the configuration itself says something else than before. A point that is added may
+// be there, made from a template.
 func (p *pointStep) switches(s *Server) {
 	at := s.room.Point(p.now.Name)
-	if p.action != admin.Changed || at == nil {
+	if p.action == admin.Removed || at == nil {
 		return
 	}
 	why, stopped := at.IsStopped()
 	if stopped {
 		p.stopped = why
 	}
-	p.stops = !stopped && p.old.Enabled && !p.now.Enabled
-	p.starts = stopped && !p.old.Enabled && p.now.Enabled
+	wasMade := p.action == admin.Added
+	p.restarts = p.restarts || wasMade && !p.now.Push
+	p.stops = !stopped && (wasMade || p.old.Enabled) && !p.now.Enabled
+	p.starts = stopped && !wasMade && !p.old.Enabled && p.now.Enabled
 	p.restarts = p.restarts && !stopped && !p.stops
 }
 

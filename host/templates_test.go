@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/weir-media/weir/host/hosttest"
@@ -103,4 +104,26 @@ func TestTemplatesApply(t *testing.T) {
 	if r.StatusCode != http.StatusNotFound {
 		t.Errorf("a template that is gone: %s", r.Status)
 	}
+}
+
+// TestTemplatesNamed: a point that was made from a template, and that a configuration names
+// then, is stopped, or gets another source, as the configuration says.
+func TestTemplatesNamed(t *testing.T) {
+	t.Parallel()
+	const with = "templates: {\"studio/*\": {grace: 1s}}\n"
+	const plugins = "  file: {module: \"builtin:file\", grant: {publish: [\"*\"], read: [\"builtin/*\"]}}\n"
+	yaml := strings.Replace(templated, "points:\n", plugins+"points:\n", 1)
+	s := hosttest.Start(t, yaml+with)
+	pushFilm(t, s, "studio/1")
+	s.WaitPoint("studio/1", "live")
+	pushFilm(t, s, "studio/2")
+	s.WaitPoint("studio/2", "live")
+	plan, err := s.Apply(yaml + "  studio/1: {source: push, enabled: false}\n  studio/2: {source: {url: \"file:builtin/demo.asf\"}}\n" + with)
+	if err != nil || len(plan.Changes) != 2 || !strings.Contains(plan.Changes[0].Note, "its source and viewers end") || !strings.Contains(plan.Changes[1].Note, "its source ends") {
+		t.Fatalf("%+v, %v", plan, err)
+	}
+	if p := s.Point("studio/1"); p.State != "stopped" || !strings.HasPrefix(p.Reason, "enabled: false in ") {
+		t.Errorf("studio/1 is %+v", p)
+	}
+	s.Wait("studio/2 is fed by the file", func() bool { return strings.Contains(s.Point("studio/2").Source, "file") })
 }
