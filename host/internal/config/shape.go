@@ -79,7 +79,7 @@ var root = keys(map[string]*shape{
 		"buffer": leaf(scalar), "grace": leaf(scalar), "on_lag": leaf(scalar), "max_lag": leaf(scalar), "latency": leaf(scalar),
 		"burst_rate": leaf(scalar),
 		"enabled":    leaf(scalar),
-		"limits":     keys(leaves("viewers", "buffer", "bandwidth", "viewer_bandwidth", "joins")),
+		"limits":     pointLimitKeys(),
 		"multicast":  {kind: entries, keys: destinationKeys()},
 		"about":      aboutKeys(),
 		"archive":    keys(leaves("file", "rendition", "rotate")),

@@ -10,9 +10,14 @@ import (
 // for what two points cannot have at once.
 func templateKeys() map[string]*shape {
 	all := leaves("buffer", "grace", "on_lag", "max_lag", "latency", "burst_rate")
-	all["limits"] = keys(leaves("viewers", "buffer"))
+	all["limits"] = pointLimitKeys()
 	all["about"] = aboutKeys()
 	return all
+}
+
+// pointLimitKeys are the keys under limits of points and templates.
+func pointLimitKeys() *shape {
+	return keys(leaves("viewers", "buffer", "bandwidth", "viewer_bandwidth", "joins"))
 }
 
 // template reads the settings of points that are made when an encoder comes. Its name is

@@ -10,7 +10,7 @@ func TestTemplates(t *testing.T) {
 	c := parsed(t, `
 points: {live: {source: push}}
 templates:
-  "studio/*": {buffer: 10s, grace: 5s, limits: {viewers: 3}}
+  "studio/*": {buffer: 10s, grace: 5s, limits: {viewers: 3, bandwidth: 8Mbit/s, viewer_bandwidth: 64kbit/s, joins: 5}}
   "studio/hd/*": {on_lag: drop}
   "*": {}
 `)
@@ -19,7 +19,7 @@ templates:
 			t.Errorf("%s: template %q (%v), want %q", name, got.Name, ok, want)
 		}
 	}
-	if s, _ := c.Template("studio/1"); s.Buffer != 10*time.Second || s.Grace != 5*time.Second || s.Viewers != 3 || s.MaxLag != DefaultMaxLag {
+	if s, _ := c.Template("studio/1"); s.Buffer != 10*time.Second || s.Grace != 5*time.Second || s.Viewers != 3 || s.Rates != (Rates{Bandwidth: 8_000_000, PerViewer: 64_000, Joins: 5}) || s.MaxLag != DefaultMaxLag {
 		t.Errorf("settings %+v", s)
 	}
 	if _, ok := parsed(t, "points: {live: {source: push}}").Template("live"); ok {
