@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/weir-media/weir/host/internal/admin"
 	"github.com/weir-media/weir/host/internal/config"
 	"github.com/weir-media/weir/host/internal/manifest"
 	"github.com/weir-media/weir/host/internal/point"
@@ -38,25 +39,44 @@ func (t templates) Make(name, like string) (*point.Point, error) {
 			return nil, fmt.Errorf("no point %q to which encoders push can be the template", like)
 		}
 	}
-	return t.s.watchedPoint(madeOptions(c, name, template)), nil
+	return t.s.watchedPoint(madeOptions(c, name, template, like)), nil
 }
 
-// madeOptions are the options of a point that is made with these settings.
-func madeOptions(c config.Point, name, template string) point.Options {
+// madeOptions are the options of a point that is made with these settings, which are the
+// template's, or those of the point model.
+func madeOptions(c config.Point, name, template, model string) point.Options {
 	o := pointOptions(c)
-	o.Name, o.Template = name, template
+	o.Name, o.Template, o.Model = name, template, model
 	return o
 }
 
-// renewMade puts changed templates in force for the points that were made from them.
+// renewMade puts changed templates and models in force for the points that were made from
+// them.
 func (x *proposal) renewMade(all map[string]*point.Point) {
-	for _, step := range x.templates {
-		for name, p := range all {
-			if t := p.Options().Template; t == step.now.Name && t != "" {
-				p.SetOptions(madeOptions(step.now, name, t))
-			}
+	for name, p := range all {
+		o := p.Options()
+		if o.Template == "" {
+			continue
+		}
+		if c, ok := x.renewed(o); ok {
+			p.SetOptions(madeOptions(c, name, o.Template, o.Model))
 		}
 	}
+}
+
+// renewed gives the new settings of a point that was made with these options; ok is false if
+// they have not changed, or are there no more.
+func (x *proposal) renewed(o point.Options) (c config.Point, ok bool) {
+	from, steps := o.Template, x.templates
+	if o.Model != "" {
+		from, steps = o.Model, x.points
+	}
+	for _, step := range steps {
+		if step.action != admin.Removed && step.now.Name == from && step.now.Push {
+			return step.now, true
+		}
+	}
+	return c, false
 }
 
 // template looks for templates that no encoder can come to.

@@ -24,6 +24,7 @@ type Options struct {
 	BurstRate  float64       // most that a viewer who is behind is sent, in multiples of the stream's rate; 0: no limit, by UDP twice the rate
 	DropLate   bool          // a late viewer is closed, whatever its plugin asked for
 	Template   string        // it was made from, and goes when it is of no use; empty: it stays
+	Model      string        // the point whose settings it has instead of the template's; empty: none
 	MaxBytes   int           // of one rendition's packets that are kept; 0: stream.DefaultMaxBytes
 	Rates      Rates         // further limits of who joins
 	Total      *Total        // of the server that the point is one of; nil: none. SetOptions does not replace it
@@ -89,7 +90,7 @@ func (p *Point) SetOptions(o Options) {
 	defer p.mu.Unlock()
 	to := &p.options // Name is read without the lock
 	to.URL, to.Buffer, to.MaxBytes, to.Grace, to.MaxViewers = o.URL, o.Buffer, o.MaxBytes, o.Grace, o.MaxViewers
-	to.Template = o.Template
+	to.Template, to.Model = o.Template, o.Model
 	to.Demand = o.Demand
 	to.MaxLag, to.Latency, to.BurstRate, to.DropLate = o.MaxLag, o.Latency, o.BurstRate, o.DropLate
 	if to.Rates.Joins != o.Rates.Joins {
