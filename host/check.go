@@ -212,6 +212,11 @@ func (x *crossing) patterns(all config.Patterns, key ...string) {
 	}
 }
 
+// isPushedTo tells whether encoders can reach a plugin.
+func isPushedTo(m *manifest.Manifest) bool {
+	return m.Listens.RTSP || len(m.Listens.HTTP)+len(m.Listens.Raw)+len(m.Listens.UDP) > 0
+}
+
 // point looks for points that nobody can feed.
 func (x *crossing) point(p config.Point) {
 	feeds := func(of config.Plugin, m *manifest.Manifest) bool {
@@ -219,7 +224,7 @@ func (x *crossing) point(p config.Point) {
 			return false
 		}
 		if p.Push {
-			return m.Listens.RTSP || len(m.Listens.HTTP)+len(m.Listens.Raw)+len(m.Listens.UDP) > 0
+			return isPushedTo(m)
 		}
 		scheme, _, _ := strings.Cut(p.URL, ":")
 		return slices.Contains(m.Sources, scheme)

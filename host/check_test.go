@@ -49,7 +49,8 @@ func manifestsOf() map[string]*manifest.Manifest {
 			Name: "udp", Listens: manifest.Listens{UDP: []manifest.RawPattern{{Name: "ts"}}}, Offers: manifest.Offers{Sources: []string{"udp"}},
 			Capabilities: []manifest.Capability{manifest.CapPublish, manifest.CapDial},
 		},
-		"asf": {Name: "asf"},
+		"rtsp": {Name: "rtsp", Listens: manifest.Listens{RTSP: true}, Capabilities: []manifest.Capability{manifest.CapPublish}},
+		"asf":  {Name: "asf"},
 	}
 }
 
@@ -79,6 +80,7 @@ func TestCrossCheck(t *testing.T) {
 		"nobody starts":       {"", push + udp + "points: {a: {source: {url: 'http://x'}}}", "f.yaml:7: points.a.source.url: no enabled plugin that starts http: sources may publish it"},
 		"who may is disabled": {"", push + strings.Replace(udp, "{module", "{enabled: false, module", 1) + "points: {a: {source: {url: 'udp:x'}}}", "f.yaml:7: points.a.source.url: no enabled plugin"},
 		"template":            {"", strings.Replace(push, "'*'", "'a/*', b", 1) + udp + "points: {b: {source: push}}\ntemplates: {'a/*': {}}", ""},
+		"template of RTSP":    {"", strings.Replace(push, "'*'", "b", 1) + strings.Replace(udp, "'*'", "b", 1) + "  rtsp: {module: m, listeners: [web], grant: {publish: ['a/*']}}\npoints: {b: {source: push}}\ntemplates: {'a/*': {}}", ""},
 		"template of nobody":  {"", strings.Replace(push, "'*'", "b", 1) + strings.Replace(udp, "'*'", "b", 1) + "points: {b: {source: push}}\ntemplates: {'a/*': {}}", "f.yaml:8: templates.a/*: no enabled plugin that encoders reach may publish such points"},
 		"unreadable module":   {"", push + udp + "  broken: {module: m, grant: {publish: ['*']}}\npoints: {a: {source: {url: 'http://x'}}}", ""},
 	} {

@@ -83,7 +83,7 @@ func (x *proposal) renewed(o point.Options) (c config.Point, ok bool) {
 func (x *crossing) template(t config.Point) {
 	for _, c := range x.c.Plugins {
 		m := x.manifests[c.Name]
-		if c.Enabled && (m == nil || m.Asks(manifest.CapPublish) && len(m.Listens.HTTP) > 0 && meets(c.Grant.Publish, t.Name)) {
+		if c.Enabled && (m == nil || m.Asks(manifest.CapPublish) && isPushedTo(m) && meets(c.Grant.Publish, t.Name)) {
 			return
 		}
 	}
