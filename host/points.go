@@ -139,23 +139,36 @@ func (s *Server) wholeAudience() admin.Audience {
 	return audience(l.Viewers, l.Rates, s.vitals.total.Use())
 }
 
-// stoppedPoints gives the points that are stopped, with the reasons.
-func (s *Server) stoppedPoints() map[string]string {
-	all := map[string]string{}
+// switchedPoints gives the points that an operator has stopped, with the reasons, and those
+// that one has started against the configuration. What the configuration itself stops is not
+// among them: the next server has its own.
+func (s *Server) switchedPoints() (stopped map[string]string, started []string) {
+	c := s.config()
+	stopped = map[string]string{}
 	for _, p := range s.room.Points() {
-		if why, stopped := p.IsStopped(); stopped {
-			all[p.Name()] = why
+		of, named := c.Point(p.Name())
+		isOff := named && !of.Enabled
+		switch why, is := p.IsStopped(); {
+		case is && !(isOff && why == notEnabled(c.File)):
+			stopped[p.Name()] = why
+		case !is && isOff:
+			started = append(started, p.Name())
 		}
 	}
-	return all
+	return stopped, started
 }
 
-// stopAsBefore stops the points that were stopped in the server that this one takes over
-// from.
-func (s *Server) stopAsBefore(stopped map[string]string) {
+// switchAsBefore stops and starts the points that an operator has stopped and started in the
+// server that this one takes over from.
+func (s *Server) switchAsBefore(stopped map[string]string, started []string) {
 	for name, why := range stopped {
 		if p := s.room.Point(name); p != nil {
 			p.Stop(why)
+		}
+	}
+	for _, name := range started {
+		if p := s.room.Point(name); p != nil {
+			p.Start()
 		}
 	}
 }

@@ -255,6 +255,38 @@ func TestStoppedOverTakeover(t *testing.T) {
 	}
 }
 
+// TestSwitchedOverTakeover: who takes over has its own configuration stop points, and
+// operators' stops and starts of the server before.
+func TestSwitchedOverTakeover(t *testing.T) {
+	t.Parallel()
+	const film = "source: {url: \"file:builtin/demo.asf\"}, enabled: false"
+	yaml := func(off string) string {
+		return pointsYAML + "points: {off: {source: push, enabled: " + off + "}, up: {source: push, enabled: false}, film: {" + film + "}, tv: {source: push, enabled: false}}\n"
+	}
+	s := hosttest.Start(t, yaml("false"))
+	for _, name := range []string{"up", "film", "tv"} {
+		if err := s.StartPoint(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.StopPoint("tv", "by hand"); err != nil {
+		t.Fatal(err)
+	}
+	next, err := s.TryTakeOver(yaml("true"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"off": "idle", "up": "idle", "tv": "stopped"} {
+		if p := next.Point(name); p.State != want {
+			t.Errorf("%s is %+v", name, p)
+		}
+	}
+	if p := next.Point("tv"); p.Reason != "by hand" {
+		t.Errorf("tv is %+v", p)
+	}
+	next.WaitPoint("film", "live")
+}
+
 // TestArchive: a point is kept as its encoder sent it, in a file that is finished when the
 // source has gone.
 func TestArchive(t *testing.T) {

@@ -89,7 +89,8 @@ func (s *Server) pushPoints() []string {
 
 func (s *Server) greeting() handover.Greeting {
 	g := handover.NewGreeting(os.Getpid(), s.options.Version, s.pushPoints())
-	g.Failed, g.Stopped = s.failures(), s.stoppedPoints()
+	g.Failed = s.failures()
+	g.Stopped, g.Started = s.switchedPoints()
 	return g
 }
 

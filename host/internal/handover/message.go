@@ -17,6 +17,8 @@ type Greeting struct {
 	Failed   Failures `json:"failed"`
 	// Stopped are the points that an operator has stopped, with the reasons.
 	Stopped map[string]string `json:"stopped,omitempty"`
+	// Started are those that an operator has started against the configuration.
+	Started []string `json:"started,omitempty"`
 }
 
 // Failures are what does not work in a process, by name. The zero value has none.
