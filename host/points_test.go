@@ -318,3 +318,23 @@ func TestArchive(t *testing.T) {
 		t.Errorf("%d packets of %d are not those of the encoder", k.DataPackets, whole)
 	}
 }
+
+// TestArchiveOverTakeover: the server that was taken over finishes its file while the source
+// goes on, and the next one keeps the point in another.
+func TestArchiveOverTakeover(t *testing.T) {
+	t.Parallel()
+	s := hosttest.Start(t, pointsYAML+"points: {live: {source: push, archive: {file: \"rec/{point}.asf\"}}}\n")
+	push(t, s, "live")
+	recording := func(st hosttest.Status) bool { a := st.Points[0].Archive; return a != nil && a.State == "recording" }
+	s.WaitStatus("the film is kept", recording)
+	next := s.TakeOver()
+	next.WaitStatus("the film is kept by the next server", recording)
+	next.Wait("the old one's file is finished", func() bool {
+		kept, err := os.ReadFile(filepath.Join(s.Dir(), "rec", "live.asf"))
+		h, wrong := asf.ParseHeader(kept)
+		return err == nil && wrong == nil && h.Flags&3 == 2
+	})
+	if p := next.Point("live"); p.State != "live" || p.Archive.File != filepath.Join(s.Dir(), "rec", "live-2.asf") {
+		t.Errorf("the next server has %+v, kept in %+v", p, p.Archive)
+	}
+}

@@ -215,7 +215,8 @@ func (y *yielding) serving() {
 	x.mu.Lock()
 	x.served = true
 	x.mu.Unlock()
-	s.changes.watch.follow() // it ends: the files are the other process's
+	x.loops.Go(s.vitals.records.archive.Close) // it waits for the disk
+	s.changes.watch.follow()                   // it ends: the files are the other process's
 	s.log.Info("another process has taken over; this one keeps its viewers", "pid", y.l.peer.PID, "viewers", s.viewersHere(), "limit", s.takeoverLimit())
 	x.loops.Go(y.moveLoop)
 	x.loops.Go(y.retire)
