@@ -193,7 +193,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// TestFullDisk: what cannot be written ends the recording, and the next source is tried.
+// TestFullDisk: what cannot be written ends the file, and the next source is tried at once.
 func TestFullDisk(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip(err)
@@ -232,6 +232,44 @@ func TestFullDisk(t *testing.T) {
 		p := plain{f: full, to: newWriter(full)}
 		if err := errors.Join(p.packet(media.Packet{Bytes: []byte("x")}), p.flush()); err == nil {
 			t.Error("a full device takes it")
+		}
+	})
+}
+
+// TestRetry: the recording of a source that stays goes on with a key packet half a minute
+// after the failure.
+func TestRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := keep(t, Want{Rendition: "mpegts", File: "dir/x.ts"})
+		blocked := filepath.Join(r.dir, "dir")
+		if err := os.WriteFile(blocked, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := r.source("mpegts")
+		f.SetHeader([]byte("h"))
+		send := func(flags media.Flags, b string) State {
+			f.Append(media.Packet{Flags: flags}, []byte(b))
+			synctest.Wait()
+			return r.status().State
+		}
+		if st := send(media.Key, "a"); st != Failed {
+			t.Errorf("behind a file: %s", st)
+		}
+		if err := os.Remove(blocked); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(retryAfter - time.Second)
+		if st := send(media.Key, "b"); st != Failed {
+			t.Errorf("too early: %s", st)
+		}
+		f.SetHeader([]byte("H"))
+		time.Sleep(time.Second)
+		if st := send(0, "c"); st != Failed {
+			t.Errorf("at no key packet: %s", st)
+		}
+		send(media.Key, "d")
+		if st := send(0, "e"); st != Recording || string(r.read("dir/x.ts")) != "Hde" {
+			t.Errorf("%s of %q", st, r.read("dir/x.ts"))
 		}
 	})
 }

@@ -77,7 +77,9 @@ func closeIf(f file, err error) (file, error) {
 		err = f.flush()
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.finish())
+		err = errors.Join(err, f.finish())
+		_ = os.Remove(f.written().Path) // a full disk would fill with empty ones
+		return nil, err
 	}
 	return f, nil
 }

@@ -16,8 +16,12 @@ type State string
 const (
 	Waiting   State = "waiting" // for the rendition
 	Recording State = "recording"
-	Failed    State = "failed" // it could not be written; the next source is tried
+	Failed    State = "failed" // it could not be written; see retryAfter
 )
+
+// retryAfter is how long after a failure the next key packet begins another file, unless
+// another rendition comes before. Chosen: a disk is not emptied sooner.
+const retryAfter = 30 * time.Second
 
 // Status is a recorder at one moment.
 type Status struct {
@@ -46,6 +50,7 @@ type recorder struct {
 	f     file       // nil unless one is open
 	first media.Time // of the file's packets
 
+	failed  time.Time     // the last time; of the loop
 	latency time.Duration // of the point, when the recorder began
 
 	mu sync.Mutex
@@ -105,21 +110,27 @@ func (r *recorder) loop() {
 	}
 }
 
-// follow records a log to its end. It reports false when the recorder is to end.
+// follow records a log to its end, but for what comes within retryAfter of a failure. It
+// reports false when the recorder is to end.
 func (r *recorder) follow(l *stream.Log) (more bool) {
 	l.AddWaker(r)
 	defer l.RemoveWaker(r)
 	oldest, _ := l.Bounds()
 	c := l.Cursor(stream.Start{Mode: stream.StartSeq, Seq: oldest})
-	more = true
-	ok := r.open(c.Header())
-	for ok {
+	defer r.finish()
+	r.open(c.Header())
+	for {
 		p, st := c.Next()
 		switch st {
 		case stream.More:
-			ok = r.write(&c, p)
+			if (r.f != nil || r.mayRetry(p) && r.open(c.Header())) && !r.write(&c, p) {
+				r.finish()
+			}
 		case stream.HeaderChange:
-			ok = r.finish() && r.open(c.TakeHeader())
+			h := c.TakeHeader()
+			if r.f != nil && r.finish() {
+				r.open(h)
+			}
 		case stream.Overrun:
 			c.SkipToKey()
 			_, skipped := c.TakeCounts()
@@ -127,15 +138,21 @@ func (r *recorder) follow(l *stream.Log) (more bool) {
 			r.st.Skipped += skipped
 			r.mu.Unlock()
 		case stream.Empty:
-			if ok = r.flush(); ok && !r.wait() {
-				more, ok = false, false
+			if r.f != nil && !r.flush() {
+				r.finish()
+			}
+			if !r.wait() {
+				return false
 			}
 		default:
-			ok = false
+			return true
 		}
 	}
-	r.finish()
-	return more
+}
+
+// mayRetry tells whether a packet begins another file after a failure.
+func (r *recorder) mayRetry(p media.Packet) bool {
+	return p.Flags.Has(media.Key) && r.o.Now().Sub(r.failed) >= retryAfter
 }
 
 // write writes a packet, at a key packet into another file if this one is full.
@@ -197,17 +214,18 @@ func (r *recorder) finish() bool {
 	return r.judge(err)
 }
 
-// judge notes an error, which ends the recording of this rendition.
+// judge notes an error, which ends the file.
 func (r *recorder) judge(err error) bool {
 	if err == nil {
 		return true
 	}
+	r.failed = r.o.Now()
 	r.mu.Lock()
 	known := r.st.State == Failed
 	r.st.State, r.st.Reason = Failed, err.Error()
 	r.mu.Unlock()
 	if !known {
-		r.o.Log.Error("archive failed; it goes on with the next source", "point", r.want.Point.Name(), "error", err)
+		r.o.Log.Error("archive failed; it is tried again", "point", r.want.Point.Name(), "error", err)
 	}
 	return false
 }
