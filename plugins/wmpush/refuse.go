@@ -59,6 +59,8 @@ func judge(point *abi.PointSummary) (no refusal, ok bool) {
 		return refusal{403, errInvalidPush, "publishing point " + name + " is not for pushing"}, false
 	case point.State == abi.PointDraining:
 		return refusal{503, errStopped, "publishing point " + name + " is being stopped" + because(point.Reason)}, false
+	case point.State == abi.PointStopped:
+		return refusal{503, errStopped, "publishing point " + name + " is stopped" + because(point.Reason)}, false
 	case point.HasSource != 0:
 		return refusal{409, errDuplicate, "publishing point " + name + " has a source already"}, false
 	}

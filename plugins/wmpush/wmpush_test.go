@@ -174,6 +174,7 @@ func TestSetUpIsRefused(t *testing.T) {
 		"pulled":    {func(e *abi.HTTPRequest) { e.Point.Push = 0 }, 403, "NS_E_INVALID_PUSH_PUBLISHING_POINT"},
 		"busy":      {func(e *abi.HTTPRequest) { e.Point.HasSource = 1 }, 409, "NS_E_PUSH_DUPLICATE_PUBLISHING_POINT_NAME"},
 		"draining":  {func(e *abi.HTTPRequest) { e.Point.State = abi.PointDraining }, 503, "NS_E_PUBLISHING_POINT_STOPPED"},
+		"stopped":   {func(e *abi.HTTPRequest) { e.Point.State = abi.PointStopped }, 503, "(0xC00D145E): publishing point \"live\" is stopped"},
 		"long":      {func(e *abi.HTTPRequest) { e.Length = maxDirectives + 1 }, 413, "4096"},
 		"no length": {func(e *abi.HTTPRequest) { e.Body = abi.BodyChunked }, 411, "Content-Length"},
 	} {
