@@ -141,11 +141,43 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%v: %v", code, a.verdicts)
 		}
 	}
+	for limit, want := range limits {
+		s := newStand(t)
+		s.opens()
+		no := s.undo(sayStart(4)).refused(s, abi.ELIMIT)
+		no.Limit = limit
+		_, list := s.tells(no)
+		s.only(list, reportStarted, want)
+	}
 	s := newStand(t)
 	s.opens()
 	a, _ := s.tells(&abi.Refused{Head: s.Head(), Code: abi.ENOENT, During: abi.OpPoint})
 	if find[*abi.Close](a) == nil {
 		t.Errorf("a refusal of what nobody asked for: %v", a.verdicts)
+	}
+}
+
+// limits are the answers to the host's limits.
+var limits = map[abi.Limit]uint32{
+	abi.LimitViewers:                       0xC00D0049,
+	abi.LimitBandwidth:                     0xC00D002C,
+	abi.LimitBandwidth | abi.LimitOfServer: 0xC00D002C,
+	abi.LimitPerViewer | abi.LimitOfServer: 0xC00D0047,
+	abi.LimitJoins:                         0xC00D000E,
+	abi.LimitViewers | abi.LimitOfServer:   0xC00D0049,
+}
+
+// TestLimited: a limit that keeps viewers out is told when the file is opened.
+func TestLimited(t *testing.T) {
+	h := header(t)
+	for limit, want := range limits {
+		point := &abi.Point{Summary: abi.PointSummary{Name: []byte("live"), State: abi.PointLive}}
+		head := append(make([]byte, dataHead), h...)
+		point.Summary.Renditions.Add(abi.Rendition{Name: []byte(rendition), Generation: 1, Header: head, HeaderSize: uint32(len(head)), Limit: limit})
+		s := newStand(t)
+		s.says(sayConnect(), sayOpen("live"))
+		_, list := s.tells(point)
+		s.only(list, reportOpenFile, want)
 	}
 }
 

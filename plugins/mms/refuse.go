@@ -14,6 +14,9 @@ const (
 	errDenied       = 0x80070005 // ERROR_ACCESS_DENIED
 	errNotSupported = 0x80070032 // ERROR_NOT_SUPPORTED
 	errState        = 0x8007139F // ERROR_INVALID_STATE
+	errBusy         = 0xC00D000E // NS_E_NETWORK_BUSY
+	errBandwidth    = 0xC00D002C // NS_E_INSUFFICIENT_BANDWIDTH
+	errMaxBitrate   = 0xC00D0047 // NS_E_MAX_BITRATE
 	errFull         = 0xC00D0049 // NS_E_MAX_CLIENTS
 	errWrongType    = 0xC00D1452 // NS_E_WRONG_PUBLISHING_POINT_TYPE
 	errStopped      = 0xC00D145E // NS_E_PUBLISHING_POINT_STOPPED
@@ -42,8 +45,23 @@ func judge(p *abi.PointSummary) (f facts, no uint32) {
 		return facts{}, errNotSupported
 	case p.IsFull():
 		return f, errFull
+	case r.Limit != abi.LimitNone:
+		return f, limitResult(r.Limit)
 	}
 	return f, succeeded
+}
+
+// limitResult is Windows Media's number for what a limit says.
+func limitResult(l abi.Limit) uint32 {
+	switch l.Kind() {
+	case abi.LimitBandwidth:
+		return errBandwidth
+	case abi.LimitPerViewer:
+		return errMaxBitrate
+	case abi.LimitJoins:
+		return errBusy
+	}
+	return errFull
 }
 
 // carriesOther tells whether the point has renditions, but none from which this plugin
@@ -69,7 +87,7 @@ func (s *session) refused(e *abi.Refused, v *sdk.Verdicts) {
 	case abi.EPERM, abi.EAUTH:
 		no = errDenied
 	case abi.ELIMIT:
-		no = errFull
+		no = limitResult(e.Limit)
 	}
 	switch {
 	case e.During == abi.OpData && s.phase == asking:
