@@ -123,10 +123,42 @@ func judge(point *abi.PointSummary, rendition string) (no refusal, ok bool) {
 	if _, has := point.Renditions.Find(source); !has {
 		return refusal{404, "publishing point " + name + " carries no MPEG transport stream"}, false
 	}
-	if r, has := point.Renditions.Find(rendition); !has || r.Generation == 0 {
+	r, has := point.Renditions.Find(rendition)
+	switch {
+	case !has || r.Generation == 0:
 		return refusal{503, "publishing point " + name + " has not begun yet"}, false
+	case r.Limit != abi.LimitNone:
+		return refusal{limitStatus(r.Limit), "publishing point " + name + limitWords(r.Limit)}, false
 	}
 	return refusal{}, true
+}
+
+// limitStatus is the answer to what a limit says: too many joins are over in a second, and
+// the answer says when to come again (RFC 2326 11.3.4, RFC 2616 10.5.4).
+func limitStatus(l abi.Limit) int {
+	if l.Kind() == abi.LimitJoins {
+		return 503
+	}
+	return 453
+}
+
+// limitWords follow the point's name.
+func limitWords(l abi.Limit) string {
+	switch l {
+	case abi.LimitViewers | abi.LimitOfServer:
+		return " is on a server that has as many viewers as it may"
+	case abi.LimitBandwidth | abi.LimitOfServer:
+		return " is on a server that has no bandwidth left for another viewer"
+	}
+	switch l.Kind() {
+	case abi.LimitBandwidth:
+		return " has no bandwidth left for another viewer"
+	case abi.LimitPerViewer:
+		return " is faster than a viewer may be sent"
+	case abi.LimitJoins:
+		return " is asked for by too many at once; try again"
+	}
+	return " has as many viewers as it may"
 }
 
 // refuse answers the pending request in words that a person can read.

@@ -329,7 +329,7 @@ func (s *state) refused(e *abi.Refused, v *sdk.Verdicts) {
 	case abi.EPERM:
 		no.status = 403
 	case abi.ELIMIT:
-		no.status = 453
+		no.status = limitStatus(e.Limit)
 	case abi.ESTATE, abi.EINVAL, abi.ENOSYS:
 		no.status = 455
 		if s.pending.kind == kindSetup {
