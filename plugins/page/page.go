@@ -72,6 +72,8 @@ func words(s abi.PointState) []byte {
 		return []byte("Out of order at present.")
 	case abi.PointDraining:
 		return []byte("Ending.")
+	case abi.PointStopped:
+		return []byte("Stopped.")
 	}
 	return []byte("Not on air yet.")
 }

@@ -62,3 +62,12 @@ func FuzzPage(f *testing.F) {
 		}
 	})
 }
+
+// TestWords: a point that was stopped is not one that has yet to begin.
+func TestWords(t *testing.T) {
+	for state, want := range map[abi.PointState]string{abi.PointIdle: "Not on air yet.", abi.PointLive: "On air.", abi.PointStopped: "Stopped."} {
+		if got := string(words(state)); got != want {
+			t.Errorf("%v: %q, want %q", state, got, want)
+		}
+	}
+}
