@@ -29,6 +29,7 @@ type mediaClock struct {
 	first    int64 // unwrapped timestamp that stands at base
 	last     int64 // the last one
 	base     int64 // ticks
+	placed   int64 // where the last unit was written, ticks; 0: none was
 	report   rtp.Report
 	heard    int64 // when it came, ns of the host's monotonic clock
 }
@@ -106,7 +107,8 @@ func (c *mediaClock) beside(o *mediaClock) (at int64, ok bool) {
 	return at, far < apart && far > -apart && at >= mpegts.MuxLead
 }
 
-// hear takes a sender report of a track. Sound that is off is moved to its pictures.
+// hear takes a sender report of a track. Sound that is off is moved to its pictures; what
+// was written before it may then be later than what follows (see unitSink).
 func (r *recording) hear(t *medium, report rtp.Report, now int64) {
 	t.clock.report, t.clock.reported, t.clock.heard = report, true, now
 	for i := range r.tracks {
@@ -121,7 +123,7 @@ func (r *recording) hear(t *medium, report rtp.Report, now int64) {
 	}
 }
 
-const mediaClockSize = 4 + 1 + 3*8 + 4 + 8 + 4 + 8
+const mediaClockSize = 4 + 1 + 4*8 + 4 + 8 + 4 + 8
 
 func (c *mediaClock) append(b []byte) []byte {
 	le := binary.LittleEndian
@@ -133,7 +135,7 @@ func (c *mediaClock) append(b []byte) []byte {
 		bits |= 2
 	}
 	b = append(le.AppendUint32(b, c.rate), bits)
-	for _, v := range [...]int64{c.first, c.last, c.base} {
+	for _, v := range [...]int64{c.first, c.last, c.base, c.placed} {
 		b = le.AppendUint64(b, uint64(v))
 	}
 	b = le.AppendUint32(b, c.report.SSRC)
@@ -146,10 +148,10 @@ func (c *mediaClock) append(b []byte) []byte {
 func (c *mediaClock) read(b []byte) bool {
 	le := binary.LittleEndian
 	c.rate, c.started, c.reported = le.Uint32(b), b[4]&1 != 0, b[4]&2 != 0
-	for i, p := range [...]*int64{&c.first, &c.last, &c.base} {
+	for i, p := range [...]*int64{&c.first, &c.last, &c.base, &c.placed} {
 		*p = int64(le.Uint64(b[5+8*i:]))
 	}
-	c.report = rtp.Report{SSRC: le.Uint32(b[29:]), NTP: le.Uint64(b[33:]), Timestamp: le.Uint32(b[41:])}
-	c.heard = int64(le.Uint64(b[45:]))
+	c.report = rtp.Report{SSRC: le.Uint32(b[37:]), NTP: le.Uint64(b[41:]), Timestamp: le.Uint32(b[49:])}
+	c.heard = int64(le.Uint64(b[53:]))
 	return b[4] <= 3
 }

@@ -175,6 +175,9 @@ type unitSink struct {
 	r   *recording
 	t   *medium
 	out []byte
+	// skips: the unit is sound that would stand before what was written. Players
+	// complain when sound goes back, and a gap of some frames is not heard as one.
+	skips bool
 }
 
 // Begin implements rtp.Sink.
@@ -183,12 +186,23 @@ func (k *unitSink) Begin(u rtp.Unit) {
 	dts := pts
 	if k.t.coding == codingH264 {
 		dts = k.t.order.Next(pts, u.Reorder)
+	} else if k.skips = pts <= k.t.clock.placed; k.skips {
+		return
 	}
+	k.t.clock.placed = pts
 	k.out = k.r.mux.Begin(k.out, int(k.t.stream), mpegts.Unit{PTS: pts, DTS: dts, Key: u.Key, Size: u.Size})
 }
 
 // Write implements rtp.Sink.
-func (k *unitSink) Write(b []byte) { k.out = k.r.mux.Write(k.out, int(k.t.stream), b) }
+func (k *unitSink) Write(b []byte) {
+	if !k.skips {
+		k.out = k.r.mux.Write(k.out, int(k.t.stream), b)
+	}
+}
 
 // End implements rtp.Sink.
-func (k *unitSink) End() { k.out = k.r.mux.End(k.out, int(k.t.stream)) }
+func (k *unitSink) End() {
+	if !k.skips {
+		k.out = k.r.mux.End(k.out, int(k.t.stream))
+	}
+}
