@@ -26,6 +26,7 @@ type wmEncoder struct {
 	t     *testing.T
 	to    string // "address:port"
 	point string
+	login string // value of Authorization; empty: none
 	id    string // push-id
 	conn  net.Conn
 	in    *bufio.Reader
@@ -93,7 +94,11 @@ func (e *wmEncoder) kill() {
 // head sends the head of a request.
 func (e *wmEncoder) head(kind string, length int) {
 	e.t.Helper()
-	e.write(fmt.Appendf(nil, "POST /%s HTTP/1.1\r\nContent-Type: application/x-wms-%s\r\nX-Accept-Authentication: Negotiate, NTLM, Digest\r\n"+
+	login := ""
+	if e.login != "" {
+		login = "Authorization: " + e.login + "\r\n"
+	}
+	e.write(fmt.Appendf(nil, "POST /%s HTTP/1.1\r\n"+login+"Content-Type: application/x-wms-%s\r\nX-Accept-Authentication: Negotiate, NTLM, Digest\r\n"+
 		"User-Agent: WMEncoder/11.0.5721.5145\r\nHost: %s\r\nContent-Length: %d\r\nCache-Control: no-cache\r\nCookie: push-id=%s\r\n\r\n",
 		e.point, kind, e.to, length, e.id))
 }

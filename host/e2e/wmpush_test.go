@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/base64"
 	"net/http"
 	"os"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-media/weir/host/hosttest"
+	"github.com/weir-media/weir/host/internal/access"
 	"github.com/weir-media/weir/sdk/asf"
 )
 
@@ -268,4 +270,39 @@ templates:
 		curl.run(t, "-sS -i -X POST --data-binary x", s.http("/other/3")).says("404")
 		curl.run(t, "-sS -i --path-as-is -X POST --data-binary x", s.http("/studio/../x")).says("404")
 	})
+}
+
+// TestPushLogin: an encoder that names no user, or says a wrong password, is told to log in;
+// with the right one it feeds the point.
+func TestPushLogin(t *testing.T) {
+	t.Parallel()
+	line, err := access.NewLine(loginName, loginSecret, access.DefaultRealm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const push = `  wmpush: {module: "builtin:wmpush", listeners: [web], grant: {publish: ["*"]}}
+  push:`
+	yaml := "access:\n  users_file: users.txt\n  rules:\n    - {points: [live], users: [camera1], methods: [basic]}\n" +
+		strings.Replace(plugins, "  push:", push, 1) + "  live: {source: push, grace: 1s}\n"
+	s := server{hosttest.Start(t, yaml, hosttest.WithFile("users.txt", []byte(line+"\n")))}
+	basic := func(secret string) string {
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(loginName+":"+secret))
+	}
+	for name, login := range map[string]string{"none": "", "wrong": basic("wrong")} {
+		e := s.newEncoder(t, "live")
+		e.login = login
+		e.sendSetUp("")
+		r := e.wants(http.StatusUnauthorized, "")
+		if c := r.Header.Get("WWW-Authenticate"); !strings.HasPrefix(c, "Basic ") {
+			t.Errorf("%s: challenged with %q", name, c)
+		}
+		if n := s.Point("live").Sources; n != 0 {
+			t.Errorf("%s: %d sources", name, n)
+		}
+	}
+	e := s.newEncoder(t, "live")
+	e.login = basic(loginSecret)
+	e.live(s, "")
+	s.WaitMedia("live", time.Second)
+	ffmpegPlays(t, withLogin(s.http("/live.asf"), credentials)) // ffmpeg knows no login by mmsh
 }
