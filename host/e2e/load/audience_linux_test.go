@@ -3,6 +3,7 @@ package load_test
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -78,6 +79,7 @@ func (a *audience) loop() {
 			}
 		}
 		now := time.Now()
+		a.slow = slices.DeleteFunc(a.slow, func(s *seat) bool { return a.seats[int32(s.fd)] != s })
 		for _, s := range a.slow {
 			if !s.closed && !s.habit.deaf && !now.Before(s.due) {
 				s.due = now.Add(s.habit.every)

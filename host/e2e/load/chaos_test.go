@@ -138,6 +138,7 @@ func (x *chaos) deaf() {
 func (x *chaos) encoderReturns() {
 	if x.other != nil {
 		x.other.kill()
+		x.other.clock = nil // the test's end holds all encoders
 		x.WaitPoint("other", "idle")
 	}
 	x.other = push(x.t, x.at, "other", x.film, x.dice.IntN(2) == 0, time.Second)
