@@ -142,6 +142,7 @@ func TestFilm(t *testing.T) {
 			t.Errorf("while it is written: %+v, %d bytes, %v", h.Flags, len(b), err)
 		}
 		r.Set(nil)
+		synctest.Wait()
 		b = r.read(name)
 		h, err := asf.ParseHeader(b)
 		if err != nil || h.Flags != 2 || h.DataPackets != uint64(len(film.packets)) || h.DataSize != uint64(asf.DataHeadSize+len(film.packets)*film.size) {
@@ -270,6 +271,98 @@ func TestRetry(t *testing.T) {
 		send(media.Key, "d")
 		if st := send(0, "e"); st != Recording || string(r.read("dir/x.ts")) != "Hde" {
 			t.Errorf("%s of %q", st, r.read("dir/x.ts"))
+		}
+	})
+}
+
+// stuckFile is on a disk that takes nothing until it is let go.
+type stuckFile struct {
+	plain
+	free chan struct{}
+}
+
+func (f *stuckFile) flush() error {
+	<-f.free
+	return nil
+}
+
+func (f *stuckFile) finish() error { return f.flush() }
+
+// TestStuckDisk: a disk that answers no more holds up neither a change of what is kept nor
+// who asks for the state; another file of the point begins at once, but not without end;
+// the room's end waits for a while.
+func TestStuckDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		free, made := make(chan struct{}), 0
+		stuck := func(w Want, _ []byte, _ time.Time) (file, error) {
+			made++
+			return &stuckFile{plain: plain{w: Written{Path: w.File}, to: newWriter(nil)}, free: free}, nil
+		}
+		r := New(Options{Log: slog.New(slog.DiscardHandler), create: stuck})
+		p := point.New(point.Options{Name: "a", Buffer: time.Hour}, nil)
+		f, err := p.Publish("encoder", true, time.Now())
+		if err == nil {
+			_, err = f.Open("mpegts")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.SetHeader([]byte("h"))
+		feed(f, [][]byte{{1}, {2}})
+		began := time.Now()
+		for i, path := range []string{"one", "two", "three", "four"} {
+			r.Set([]Want{{Point: p, Rendition: "mpegts", File: path}})
+			synctest.Wait()
+			st, ok := r.Of(p)
+			if !ok || st.File != path || made != min(i+1, mostEnding) {
+				t.Errorf("%s: %d files were begun, %+v", path, made, st)
+			}
+			if waits := i >= mostEnding; waits != (st.State == Waiting && st.Reason != "") {
+				t.Errorf("%s is %s: %q", path, st.State, st.Reason)
+			}
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("the changes took %v", took)
+		}
+		r.Close()
+		if took := time.Since(began); took != closeTimeout {
+			t.Errorf("the room ended after %v", took)
+		}
+		close(free)
+		began = time.Now()
+		r.Close()
+		if took := time.Since(began); took != 0 || made != mostEnding {
+			t.Errorf("the disk answers, and the room ended after %v with %d files", took, made)
+		}
+	})
+}
+
+// TestStuckGoesOn: who waits for the files before it begins once one of them is finished.
+func TestStuckGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		free := make(chan struct{})
+		r := New(Options{Log: slog.New(slog.DiscardHandler), create: func(w Want, _ []byte, _ time.Time) (file, error) {
+			return &stuckFile{plain: plain{w: Written{Path: w.File}, to: newWriter(nil)}, free: free}, nil
+		}})
+		defer r.Close()
+		p := point.New(point.Options{Name: "a", Buffer: time.Hour}, nil)
+		f, err := p.Publish("encoder", true, time.Now())
+		if err == nil {
+			_, err = f.Open("mpegts")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.SetHeader([]byte("h"))
+		feed(f, [][]byte{{1}, {2}})
+		for _, path := range []string{"one", "two", "three"} {
+			r.Set([]Want{{Point: p, Rendition: "mpegts", File: path}})
+			synctest.Wait()
+		}
+		close(free)
+		synctest.Wait()
+		if st, _ := r.Of(p); st.State != Recording || st.Path != "three" || st.Reason != "" {
+			t.Errorf("%+v", st)
 		}
 	})
 }

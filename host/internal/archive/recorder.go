@@ -27,7 +27,7 @@ const retryAfter = 30 * time.Second
 type Status struct {
 	Want
 	State   State
-	Reason  string // of Failed
+	Reason  string // of Failed; of Waiting while files before this one keep it from beginning
 	Written        // to the file that is written, or was last
 	Files   uint64 // begun
 	Skipped uint64 // packets that were not written, since the disk was too slow
@@ -46,9 +46,9 @@ type recorder struct {
 	o     Options
 	bell  chan struct{} // something has changed; of one place
 	done  chan struct{}
-	loops sync.WaitGroup
-	f     file       // nil unless one is open
-	first media.Time // of the file's packets
+	ended chan struct{} // closed by the loop
+	f     file          // nil unless one is open
+	first media.Time    // of the file's packets
 
 	failed  time.Time     // the last time; of the loop
 	latency time.Duration // of the point, when the recorder began
@@ -57,11 +57,24 @@ type recorder struct {
 	st Status
 }
 
-func start(w Want, o Options) *recorder {
-	r := &recorder{want: w, o: o, bell: make(chan struct{}, 1), done: make(chan struct{}), latency: w.Point.Options().Latency, st: Status{Want: w, State: Waiting}}
-	w.Point.Watch(r)
-	r.loops.Go(r.loop)
+// start begins a recorder, once the one before it has ended if there is one.
+func start(w Want, o Options, before *recorder) *recorder {
+	r := &recorder{want: w, o: o, bell: make(chan struct{}, 1), done: make(chan struct{}), ended: make(chan struct{}), latency: w.Point.Options().Latency, st: Status{Want: w, State: Waiting}}
+	if before != nil {
+		r.st.Reason = "the files before this one are still being finished"
+	}
+	go r.loop(before)
 	return r
+}
+
+// hasEnded reports whether the recorder has finished its file.
+func (r *recorder) hasEnded() bool {
+	select {
+	case <-r.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // Changed rings when the point has changed.
@@ -81,6 +94,16 @@ func (r *recorder) ring() {
 	}
 }
 
+// isTold reports whether the recorder is to end.
+func (r *recorder) isTold() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // wait reports false when the recorder is to end.
 func (r *recorder) wait() bool {
 	select {
@@ -91,8 +114,23 @@ func (r *recorder) wait() bool {
 	}
 }
 
-// loop records each rendition of the wanted name that comes.
-func (r *recorder) loop() {
+// loop records each rendition of the wanted name that comes. It owns the file, and ends by
+// itself once done is closed and the disk has taken what it was given.
+func (r *recorder) loop(before *recorder) {
+	defer close(r.ended)
+	if before != nil {
+		select {
+		case <-before.ended:
+		case <-r.done:
+		}
+		if r.isTold() {
+			return
+		}
+		r.mu.Lock()
+		r.st.Reason = ""
+		r.mu.Unlock()
+	}
+	r.want.Point.Watch(r)
 	defer r.want.Point.Unwatch(r)
 	var last *point.Rendition
 	for {
@@ -173,7 +211,7 @@ func (r *recorder) open(h *media.Header) bool {
 	if h == nil { // its packets come under the next header
 		h = &media.Header{}
 	}
-	f, err := create(r.want, h.Bytes, r.o.Now())
+	f, err := r.o.create(r.want, h.Bytes, r.o.Now())
 	if err != nil {
 		return r.judge(err)
 	}

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,14 +22,27 @@ type Want struct {
 type Options struct {
 	Log *slog.Logger
 	Now func() time.Time // nil: time.Now
+
+	create func(w Want, header []byte, now time.Time) (file, error) // nil: create; tests have another disk
 }
 
-// Room is all recorders of a server. All methods are safe for concurrent use. New makes one,
-// Close ends it.
+const (
+	// mostEnding bounds the recorders of one point that still finish their files, on a disk
+	// that answers no more say; the next one waits for them. Chosen: two changes of where a
+	// point is kept take effect at once.
+	mostEnding = 2
+	// closeTimeout is how long Close waits for files to be finished. Chosen: as long as
+	// half the time that viewers have to finish unless --drain says another.
+	closeTimeout = 5 * time.Second
+)
+
+// Room is all recorders of a server. All methods are safe for concurrent use; only Close
+// waits for a disk. New makes one, Close ends it.
 type Room struct {
 	options   Options
-	mu        sync.Mutex
+	mu        sync.Mutex // not held over what a disk may hold up
 	recorders map[Want]*recorder
+	ending    []*recorder // told to end, the first told first; those that have ended are dropped by the next change
 	closed    bool
 }
 
@@ -37,11 +51,14 @@ func New(o Options) *Room {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.create == nil {
+		o.create = create
+	}
 	return &Room{options: o, recorders: map[Want]*recorder{}}
 }
 
-// Set puts in force what is to be kept: new recorders begin, others finish their files, and
-// those that are the same go on.
+// Set puts in force what is to be kept: new recorders begin, others finish their files by
+// themselves, and those that are the same go on.
 func (r *Room) Set(want []Want) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -52,19 +69,39 @@ func (r *Room) Set(want []Want) {
 	for _, w := range want {
 		kept[w] = true
 	}
-	var ended []*recorder
-	for w, x := range r.recorders {
-		if !kept[w] {
-			delete(r.recorders, w)
-			ended = append(ended, x)
-		}
-	}
-	stop(ended)
+	r.end(func(w Want) bool { return !kept[w] })
 	for _, w := range want {
 		if r.recorders[w] == nil {
-			r.recorders[w] = start(w, r.options)
+			r.recorders[w] = start(w, r.options, r.before(w.Point.Name()))
 		}
 	}
+}
+
+// end tells the recorders that which names to end. The lock is held.
+func (r *Room) end(which func(Want) bool) {
+	r.ending = slices.DeleteFunc(r.ending, (*recorder).hasEnded)
+	for w, x := range r.recorders {
+		if which(w) {
+			delete(r.recorders, w)
+			r.ending = append(r.ending, x)
+			close(x.done)
+		}
+	}
+}
+
+// before gives the recorder of a point after whose end another one may begin; nil: at once.
+// The lock is held.
+func (r *Room) before(name string) *recorder {
+	var all []*recorder
+	for _, x := range r.ending {
+		if x.want.Point.Name() == name {
+			all = append(all, x)
+		}
+	}
+	if len(all) < mostEnding {
+		return nil
+	}
+	return all[len(all)-mostEnding]
 }
 
 // Of gives the recorder's state of a point; ok is false if it is not kept.
@@ -79,24 +116,24 @@ func (r *Room) Of(p *point.Point) (st Status, ok bool) {
 	return st, false
 }
 
-// Close finishes all files. It may be called again.
+// Close finishes all files, for which disks have closeTimeout. It may be called again.
 func (r *Room) Close() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.closed = true
-	var all []*recorder
-	for w, x := range r.recorders {
-		delete(r.recorders, w)
-		all = append(all, x)
-	}
-	stop(all)
-}
-
-func stop(all []*recorder) {
-	for _, x := range all {
-		close(x.done)
-	}
-	for _, x := range all {
-		x.loops.Wait()
+	r.end(func(Want) bool { return true })
+	ending := slices.Clone(r.ending)
+	r.mu.Unlock()
+	limit := time.NewTimer(closeTimeout)
+	defer limit.Stop()
+	for i, x := range ending {
+		select {
+		case <-x.ended:
+			continue
+		case <-limit.C:
+		}
+		for _, x := range slices.DeleteFunc(ending[i:], (*recorder).hasEnded) {
+			r.options.Log.Error("archive not finished: its disk does not answer", "point", x.want.Point.Name(), "file", x.status().Path, "after", closeTimeout)
+		}
+		return
 	}
 }
