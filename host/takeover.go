@@ -91,6 +91,7 @@ func (s *Server) greeting() handover.Greeting {
 	g := handover.NewGreeting(os.Getpid(), s.options.Version, s.pushPoints())
 	g.Failed = s.failures()
 	g.Stopped, g.Started = s.switchedPoints()
+	g.Templates = s.templateNames()
 	return g
 }
 

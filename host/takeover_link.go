@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/weir-media/weir/host/internal/handover"
@@ -46,13 +47,19 @@ type homes struct {
 	byName map[string]*netio.Listener
 }
 
-func newLink(s *Server, conn *handover.Conn, peer handover.Greeting) *link {
+// newLink makes a link over which the points go that both servers have, and those that the
+// other one is asked to make.
+func newLink(s *Server, conn *handover.Conn, peer handover.Greeting, made []handover.Made) *link {
 	l := &link{room: s.room, log: s.log.With("peer_pid", peer.PID), conn: conn, peer: peer, dead: make(chan struct{}), ports: map[string]*relay{}}
 	l.mail.wake = make(chan struct{}, 1)
 	l.homes.byName = map[string]*netio.Listener{}
 	number := uint32(0)
-	for _, name := range peer.Points { // the streams that come are numbered by the other side
-		if p := s.room.Point(name); p != nil && p.Options().IsPush() {
+	names := slices.Clone(peer.Points)
+	for _, m := range made {
+		names = append(names, m.Name)
+	}
+	for _, name := range names { // the streams that come are numbered by the other side
+		if p := s.room.Point(name); p != nil && l.ports[name] == nil && p.Options().IsPush() {
 			number++
 			l.ports[name] = newRelay(l, p, number)
 		}
@@ -85,6 +92,7 @@ func (l *link) readLoop() {
 	}
 	for _, r := range l.ports {
 		r.lose()
+		r.p.Retire()
 	}
 	l.conn.CloseFiles()
 }

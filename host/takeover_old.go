@@ -15,6 +15,7 @@ import (
 type yielding struct {
 	s         *Server
 	l         *link
+	made      []handover.Made       // points that the new server is asked to make
 	listeners map[string]*listening // that were offered
 	released  []*listening          // at Commit
 	committed bool
@@ -54,7 +55,8 @@ func (s *Server) yieldTo(conn *handover.Conn) {
 		return
 	}
 	s.log.Info("another process begins to take over", "pid", peer.PID, "release", peer.Release)
-	y := &yielding{s: s, l: newLink(s, conn, peer), moves: map[uint32]*move{}, settled: make(chan struct{})}
+	made := s.madeFor(peer)
+	y := &yielding{s: s, l: newLink(s, conn, peer, made), made: made, moves: map[uint32]*move{}, settled: make(chan struct{})}
 	x := &s.succession
 	x.mu.Lock()
 	x.after = y.l
@@ -86,7 +88,9 @@ func (s *Server) mayYield() error {
 // offer greets, and sends sockets and windows. Writer.
 func (y *yielding) offer() error {
 	c := y.l.conn
-	if err := c.Write(handover.Hello, 0, nil, handover.Marshal(y.s.greeting())); err != nil {
+	g := y.s.greeting()
+	g.Made = y.made
+	if err := c.Write(handover.Hello, 0, nil, handover.Marshal(g)); err != nil {
 		return err
 	}
 	groups, listeners, err := y.s.offeredSockets()

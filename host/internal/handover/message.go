@@ -19,6 +19,18 @@ type Greeting struct {
 	Stopped map[string]string `json:"stopped,omitempty"`
 	// Started are those that an operator has started against the configuration.
 	Started []string `json:"started,omitempty"`
+	// Templates are the patterns of the names of points that the process makes for sources.
+	Templates []string `json:"templates,omitempty"`
+	// Made are the points that the process has made of which the other one has a template, too.
+	// They are among Points.
+	Made []Made `json:"made,omitempty"`
+}
+
+// Made is a point that was made from a template.
+type Made struct {
+	Name        string `json:"name"`
+	Model       string `json:"model,omitempty"`        // the point whose settings it has; empty: it has the template's
+	AutoDestroy bool   `json:"auto_destroy,omitempty"` // it goes with its source
 }
 
 // Failures are what does not work in a process, by name. The zero value has none.

@@ -192,7 +192,7 @@ func (f *Feed) Close(reason string) {
 	p.source = nil
 	if f.rendition == nil { // it was a reservation only
 		p.mu.Unlock()
-		p.retire()
+		p.Retire()
 		return
 	}
 	if p.state != Stopped {
@@ -213,7 +213,7 @@ func (f *Feed) Close(reason string) {
 	p.mu.Unlock()
 	end(ended)
 	p.changed()
-	p.retire()
+	p.Retire()
 }
 
 func (p *Point) hasHeader() bool {
@@ -245,5 +245,5 @@ func (p *Point) graceOver(sources uint64) {
 	p.mu.Unlock()
 	end(ended)
 	p.changed()
-	p.retire()
+	p.Retire()
 }

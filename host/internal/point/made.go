@@ -24,11 +24,20 @@ func (p *Point) SetAutoDestroy(on bool) {
 	p.mu.Unlock()
 }
 
+// AutoDestroy reports what SetAutoDestroy has said.
+func (p *Point) AutoDestroy() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.made.auto
+}
+
 // goesWithSource reports whether nobody waits for another source. The lock is held.
 func (p *Point) goesWithSource() bool { return p.options.Template != "" && p.made.auto }
 
-// retire ends a point that was made, if it has neither a source nor anything to show.
-func (p *Point) retire() {
+// Retire ends a point that was made from a template, if it has neither a source nor anything
+// to show, and is not stopped. Points do so by themselves when their source has left; it is
+// for one that has been made and then was not fed.
+func (p *Point) Retire() {
 	p.mu.Lock()
 	isNeeded := p.options.Template == "" || p.source != nil || len(p.set) > 0 || p.state.isOver() // a stopped one is there to be started
 	if !isNeeded {

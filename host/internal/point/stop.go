@@ -30,7 +30,7 @@ func (p *Point) Start() bool {
 	p.state, p.reason = p.restState(), ""
 	p.mu.Unlock()
 	p.changed()
-	p.retire()
+	p.Retire()
 	return true
 }
 

@@ -47,8 +47,9 @@ func (room *Room) template(name string) string {
 	return room.options.Templates.Fits(name)
 }
 
-// makePoint makes a point for a source, or gives the one that has been made meanwhile.
-func (room *Room) makePoint(name, like string) (*point.Point, error) {
+// MakePoint makes a point for a source, by the template that its name fits, with the settings
+// of the point like if that is not empty; or it gives the one that has been made meanwhile.
+func (room *Room) MakePoint(name, like string) (*point.Point, error) {
 	if room.template(name) == "" {
 		return nil, point.ErrNoSuch
 	}

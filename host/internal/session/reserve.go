@@ -289,7 +289,7 @@ func (b *batch) reservePublish(raw abi.Raw) error {
 	}
 	if p == nil {
 		var err error
-		if p, err = s.r.room.makePoint(name, string(u.Template)); err != nil {
+		if p, err = s.r.room.MakePoint(name, string(u.Template)); err != nil {
 			return err
 		}
 	}
