@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strings"
@@ -31,7 +32,7 @@ type records struct {
 type hooked struct {
 	config config.Webhook
 	hook   *webhook.Hook // nil: it could not be opened
-	failed string
+	failed string        // why not, or why its secret is not that of the file
 }
 
 // hookEnd is how long webhooks may take to post what is left when they end. Chosen.
@@ -43,7 +44,7 @@ func (s *Server) Events(f journal.Filter) (*journal.Reader, error) {
 }
 
 // recordTo puts the log of sessions and the webhooks of a configuration in force; those that
-// are as before go on.
+// are as before go on, with the secrets that their files hold now.
 func (s *Server) recordTo(c *config.Config) {
 	r := &s.vitals.records
 	r.mu.Lock()
@@ -66,6 +67,8 @@ func (s *Server) recordTo(c *config.Config) {
 		}
 		if h.hook == nil {
 			s.openHook(&h)
+		} else {
+			s.renewHook(&h)
 		}
 		r.hooks = append(r.hooks, h)
 	}
@@ -91,6 +94,15 @@ func (s *Server) openHook(h *hooked) {
 	if err != nil {
 		h.failed = err.Error()
 		s.log.Error("webhook failed", "url", h.config.URL, "error", err)
+	}
+}
+
+// renewHook has a hook that goes on read its secret again.
+func (s *Server) renewHook(h *hooked) {
+	h.failed = ""
+	if err := h.hook.Renew(); err != nil {
+		h.failed = err.Error() + "; what was read before is used"
+		s.log.Error("webhook's secret not renewed; what was read before is used", "url", h.config.URL, "error", err)
 	}
 }
 
@@ -132,7 +144,7 @@ func (r *records) status() *admin.Records {
 		w := admin.Webhook{URL: h.config.URL, Error: h.failed}
 		if h.hook != nil {
 			x := h.hook.Status()
-			w = admin.Webhook{URL: x.URL, Posted: x.Posted, Missed: x.Missed, Error: x.Error}
+			w = admin.Webhook{URL: x.URL, Posted: x.Posted, Missed: x.Missed, Error: cmp.Or(x.Error, h.failed)}
 		}
 		st.Webhooks = append(st.Webhooks, w)
 	}

@@ -3,6 +3,7 @@ package host_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,29 +26,37 @@ type hooked struct {
 	*httptest.Server
 	t      *testing.T
 	mu     sync.Mutex
+	secret string
 	events []string
 }
 
 func newHooked(t *testing.T) *hooked {
 	t.Helper()
-	h := &hooked{t: t}
+	h := &hooked{t: t, secret: hookSecret}
 	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		if want := webhook.Sign([]byte(hookSecret), body); err != nil || r.Header.Get(webhook.SignatureField) != want {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if want := webhook.Sign([]byte(h.secret), body); err != nil || r.Header.Get(webhook.SignatureField) != want {
 			h.t.Errorf("signature %q of %s, want %q (%v)", r.Header.Get(webhook.SignatureField), body, want, err)
 		}
 		var p webhook.Post
 		if err := json.Unmarshal(body, &p); err != nil {
 			h.t.Error(err)
 		}
-		h.mu.Lock()
-		defer h.mu.Unlock()
 		for _, e := range p.Events {
 			h.events = append(h.events, wordsOf(*e))
 		}
 	}))
 	t.Cleanup(h.Close)
 	return h
+}
+
+// expects changes the secret with which events are to be signed.
+func (h *hooked) expects(secret string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.secret = secret
 }
 
 func (h *hooked) said() string {
@@ -177,6 +186,52 @@ func TestRecords(t *testing.T) {
 	}
 	if st := s.Status(); st.Records == nil || st.Records.Sessions != nil || len(st.Records.Webhooks) != 1 || st.Records.Webhooks[0].Posted < 3 {
 		t.Errorf("after the change: %+v", st.Records)
+	}
+}
+
+// TestWebhookSecret: the file of a secret is read again by itself where files are watched,
+// and when the configuration is applied; one that cannot be used leaves the one before.
+func TestWebhookSecret(t *testing.T) {
+	t.Parallel()
+	hook, clock := newHooked(t), newStillness()
+	yaml := "watch: true\n" + pointsYAML + "webhooks: {url: \"" + hook.URL + "\", events: [point], secret_file: hook.secret}\npoints: {live: {source: push}}\n"
+	s := hosttest.Start(t, yaml, hosttest.WithFile("hook.secret", []byte(hookSecret)), hosttest.WithTimer(clock.after))
+	applied := func(times int) {
+		t.Helper()
+		s.Wait("the files are taken", func() bool { return strings.Count(s.Log(), "configuration in force") == times })
+	}
+	applied(1) // the watcher compares what it finds with what was read
+	path, posted := filepath.Join(s.Dir(), "hook.secret"), uint64(0)
+	tell := func() {
+		t.Helper()
+		if err := errors.Join(s.StopPoint("live", ""), s.StartPoint("live")); err != nil {
+			t.Fatal(err)
+		}
+		posted += 2
+		s.WaitStatus("both events are posted", func(st hosttest.Status) bool { return st.Records.Webhooks[0].Posted == posted })
+	}
+	apply := func() {
+		t.Helper()
+		if _, err := s.Apply(yaml); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tell()
+	const second, third = "the second secret, as long", "the third secret, as long"
+	clock.change(t, func() { write(t, path, []byte(second)) })
+	applied(2)
+	hook.expects(second)
+	tell()
+	clock.hold() // nobody watches any more
+	write(t, path, []byte(third))
+	apply()
+	hook.expects(third)
+	tell()
+	write(t, path, []byte("x"))
+	apply()
+	tell()
+	if w := s.Status().Records.Webhooks[0]; !strings.Contains(w.Error, "holds 1 characters") {
+		t.Errorf("%+v", w)
 	}
 }
 

@@ -39,6 +39,11 @@ func (w *watching) files() (files []string) {
 		if f := absolute(c.Access.UsersFile); f != "" {
 			files = append(files, f)
 		}
+		for _, h := range c.Webhooks {
+			if f := absolute(h.SecretFile); f != "" {
+				files = append(files, f)
+			}
+		}
 		for _, p := range c.Plugins {
 			if f := codeFile(p); f != "" && p.Enabled {
 				files = append(files, f)
@@ -52,8 +57,7 @@ func (w *watching) files() (files []string) {
 // take puts files in force that are not what they were. Watching.
 func (w *watching) take(changed []string) {
 	s := w.s
-	users := slices.Contains(changed, absolute(s.config().Access.UsersFile))
-	if f := s.configFile(); slices.Contains(changed, f) && w.tried[f] != s.config().Hash() || w.wanted != nil || users {
+	if f := s.configFile(); slices.Contains(changed, f) && w.tried[f] != s.config().Hash() || w.wanted != nil || namesSecrets(s.config(), changed) {
 		s.log.Info("files have changed", "files", strings.Join(changed, " "))
 		s.hangup()
 		w.wanted = nil
@@ -69,6 +73,13 @@ func (w *watching) take(changed []string) {
 		s.log.Info("files have changed", "plugins", strings.Join(names, " "))
 		s.takeModules(names)
 	}
+}
+
+// namesSecrets tells whether a configuration reads one of the files by itself: its users, or
+// the secrets of its webhooks.
+func namesSecrets(c *config.Config, files []string) bool {
+	isOne := func(path string) bool { return path != "" && slices.Contains(files, absolute(path)) }
+	return isOne(c.Access.UsersFile) || slices.ContainsFunc(c.Webhooks, func(h config.Webhook) bool { return isOne(h.SecretFile) })
 }
 
 // putBack notices that files that were refused are again what runs. Watching.

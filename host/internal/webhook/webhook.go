@@ -76,7 +76,6 @@ type Status struct {
 // Hook posts events until Close. It is safe for concurrent use.
 type Hook struct {
 	o      Options
-	secret []byte
 	reader *journal.Reader
 	loops  sync.WaitGroup
 	ctx    context.Context
@@ -84,17 +83,15 @@ type Hook struct {
 
 	mu     sync.Mutex
 	status Status
+	secret []byte // nil: nothing is signed; replaced whole
 }
 
 // Open begins a hook. It fails when its secret cannot be read, since nobody could trust
 // what it posts.
 func Open(o Options) (*Hook, error) {
 	h := &Hook{o: o, status: Status{URL: o.URL}}
-	if o.SecretFile != "" {
-		var err error
-		if h.secret, err = readSecret(o.SecretFile); err != nil {
-			return nil, err
-		}
+	if err := h.Renew(); err != nil {
+		return nil, err
 	}
 	if h.o.Client == nil {
 		h.o.Client = &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConns: 1, IdleConnTimeout: time.Minute}}
@@ -109,6 +106,22 @@ func Open(o Options) (*Hook, error) {
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.loops.Go(h.loop)
 	return h, nil
+}
+
+// Renew reads the secret again, with which posts are signed from now on. After an error they
+// are signed with the one before.
+func (h *Hook) Renew() error {
+	if h.o.SecretFile == "" {
+		return nil
+	}
+	secret, err := readSecret(h.o.SecretFile)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.secret = secret
+	return nil
 }
 
 // Check tells why a secret cannot be used; nil if it can.
@@ -211,8 +224,11 @@ func (h *Hook) post(body []byte, attempt int) (again bool, err error) {
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", strings.TrimSpace("weir/"+h.o.Version))
 	r.Header.Set(AttemptField, strconv.Itoa(attempt))
-	if h.secret != nil {
-		r.Header.Set(SignatureField, Sign(h.secret, body))
+	h.mu.Lock()
+	secret := h.secret
+	h.mu.Unlock()
+	if secret != nil {
+		r.Header.Set(SignatureField, Sign(secret, body))
 	}
 	answer, err := h.o.Client.Do(r)
 	if err != nil {

@@ -94,6 +94,30 @@ func TestSigned(t *testing.T) {
 	})
 }
 
+// TestRenewed: what is posted is signed with the secret that was read last; one that cannot
+// be used leaves the one before.
+func TestRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &receiver{answers: []int{204}}
+		h, j := hook(t, r)
+		const other = "quite another secret"
+		for i, c := range []struct{ file, used, fails string }{{secret, secret, ""}, {other, other, ""}, {"short", other, "holds 5 characters"}} {
+			if err := os.WriteFile(h.o.SecretFile, []byte(c.file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := h.Renew(); (err != nil) != (c.fails != "") || err != nil && !strings.Contains(err.Error(), c.fails) {
+				t.Errorf("%s: %v", c.file, err)
+			}
+			j.Tell(journal.Event{Kind: journal.Play})
+			synctest.Wait()
+			if len(r.posts) != i+1 || r.heads[i].Get(SignatureField) != Sign([]byte(c.used), r.bodies[i]) {
+				t.Errorf("%d posts, the last one not signed with %q", len(r.posts), c.used)
+			}
+		}
+		h.Close(time.Second)
+	})
+}
+
 // TestAgain: what a receiver has not taken is posted again after a while that doubles, the
 // same with each attempt.
 func TestAgain(t *testing.T) {
