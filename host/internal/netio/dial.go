@@ -45,8 +45,8 @@ func (e *DeniedError) Error() string {
 }
 
 // Outgoing is a connection that this computer has opened. Read is for one goroutine at
-// a time; the other methods are safe for concurrent use. Close, or CloseAfterFlush, ends
-// it.
+// a time; the other methods are safe for concurrent use. Close, Reset or CloseAfterFlush
+// ends it; Wait is for what it has started.
 type Outgoing struct {
 	conn    net.Conn
 	tcp     *net.TCPConn
@@ -59,6 +59,7 @@ type Outgoing struct {
 	flusher sync.WaitGroup
 	closing bool // once all is written
 	closed  bool
+	gone    chan struct{} // closed when the socket is
 	written atomic.Uint64
 }
 
@@ -86,7 +87,7 @@ func Dial(ctx context.Context, o DialOptions) (*Outgoing, error) {
 				return nil, err
 			}
 		}
-		out := &Outgoing{conn: conn, tcp: tcp}
+		out := &Outgoing{conn: conn, tcp: tcp, gone: make(chan struct{})}
 		out.SetSilence(o.Silence)
 		return out, nil
 	}
@@ -213,7 +214,15 @@ func (o *Outgoing) shut() {
 	if !o.closed {
 		o.closed = true
 		o.conn.Close()
+		close(o.gone)
 	}
+}
+
+// Wait returns once the connection has been ended, and what was still to be sent then has
+// gone or cannot go: 10 s after CloseAfterFlush if the peer does not read.
+func (o *Outgoing) Wait() {
+	<-o.gone
+	o.flusher.Wait()
 }
 
 // Close ends the connection at once.

@@ -90,6 +90,45 @@ func TestOutgoing(t *testing.T) {
 	}
 }
 
+// TestOutgoingWait: Wait returns when what was to be sent has gone after CloseAfterFlush, and
+// when nobody tries any more after Close.
+func TestOutgoingWait(t *testing.T) {
+	const most = 64 << 20 // bytes: more than two sockets hold
+	for name, end := range map[string]func(*Outgoing){"flushed": (*Outgoing).CloseAfterFlush, "cut": (*Outgoing).Close} {
+		t.Run(name, func(t *testing.T) {
+			ended := make(chan struct{})
+			o := dialTo(t, answering(t, func(c net.Conn) {
+				<-ended
+				_, _ = io.Copy(io.Discard, c)
+			}), 0)
+			if err := o.TryWriteWithin(make([]byte, most), most); err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan struct{})
+			go func() {
+				o.Wait()
+				done <- struct{}{}
+			}()
+			select {
+			case <-done:
+				t.Error("it waits for nothing")
+			default:
+			}
+			end(o)
+			ended <- struct{}{}
+			<-done
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			if o.busy {
+				t.Error("it still sends")
+			}
+			if all := o.written.Load() == most; all != (name == "flushed") {
+				t.Errorf("%d bytes have gone", o.written.Load())
+			}
+		})
+	}
+}
+
 func TestDialIsJudgedByAddress(t *testing.T) {
 	to := answering(t, func(net.Conn) {})
 	var asked []netip.AddrPort

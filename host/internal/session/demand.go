@@ -20,8 +20,8 @@ const (
 // wish is somebody's to watch a point whose source is started on demand.
 type wish struct {
 	p     *point.Point
-	last  time.Time   // when there was a viewer, or one asked
-	timer *time.Timer // until it is looked after
+	last  time.Time // when there was a viewer, or one asked
+	timer *alarm    // until it is looked after
 }
 
 // want notes that somebody asks for a point, and has its source started if it is one that
@@ -40,8 +40,11 @@ func (room *Room) want(p *point.Point) {
 	w := s.wishes[p.Name()]
 	isFirst := w == nil || w.p != p
 	if isFirst {
+		if w != nil { // of the point that had the name before
+			s.cancel(w.timer)
+		}
 		w = &wish{p: p}
-		w.timer = time.AfterFunc(o.Demand, func() { room.lookAfter(w) })
+		w.timer = s.after(o.Demand, func() { room.lookAfter(w) })
 		if s.wishes == nil {
 			s.wishes = map[string]*wish{}
 		}
@@ -80,7 +83,7 @@ func (room *Room) isWanted(p *point.Point) bool {
 	return false
 }
 
-// lookAfter stops a source that nobody has watched for its time. It is the timer's goroutine.
+// lookAfter stops a source that nobody has watched for its time. It is the alarm's goroutine.
 func (room *Room) lookAfter(w *wish) {
 	name, o, watched := w.p.Name(), w.p.Options(), w.p.Snapshot().Viewers > 0
 	s := &room.sources
@@ -95,7 +98,7 @@ func (room *Room) lookAfter(w *wish) {
 	}
 	isGone := room.point(name) != w.p || o.Demand == 0
 	if left := o.Demand - now.Sub(w.last); left > 0 && !isGone {
-		w.timer.Reset(min(left, max(o.Demand/wishLooks, leastLook)))
+		w.timer = s.after(min(left, max(o.Demand/wishLooks, leastLook)), func() { room.lookAfter(w) })
 		s.mu.Unlock()
 		return
 	}

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -92,6 +93,58 @@ func TestDemand(t *testing.T) {
 			}
 		}
 		r.room.Close()
+	})
+}
+
+// stuckLog is a log that keeps whoever writes one message until it is opened.
+type stuckLog struct {
+	slog.Handler
+	message string
+	open    chan struct{}
+}
+
+// Enabled has all written.
+func (stuckLog) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle waits, or does what the handler below does.
+func (g stuckLog) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == g.message {
+		<-g.open
+	}
+	return g.Handler.Handle(ctx, r)
+}
+
+// TestCloseWaitsForAlarm: the room does not end while a source is being stopped that nobody
+// watches, and does not wait for the time at which another would be.
+func TestCloseWaitsForAlarm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, false, point.Options{Name: "tv", URL: "file:x", Demand: 10 * time.Second}, point.Options{Name: "other", URL: "file:x", Demand: time.Hour})
+		r.files["x"] = toyFile(600)
+		r.add(toyYAML, toy)
+		r.add(supplierYAML, supplier(newRecorder()))
+		g := stuckLog{slog.DiscardHandler, "source is stopped: nobody watches", make(chan struct{})}
+		r.room.log = slog.New(g)
+		for _, p := range r.points {
+			r.room.hold(t.Context(), p)
+		}
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		began, ended := time.Now(), make(chan struct{})
+		go func() {
+			defer close(ended)
+			r.room.Close()
+		}()
+		synctest.Wait()
+		select {
+		case <-ended:
+			t.Error("the room has ended; a source is still being stopped")
+		default:
+		}
+		close(g.open)
+		<-ended
+		if took := time.Since(began); took > stopDeadline {
+			t.Errorf("the room ended after %v", took)
+		}
 	})
 }
 

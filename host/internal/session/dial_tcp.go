@@ -55,6 +55,16 @@ func (x *reach) writable() *netio.Outgoing {
 	return x.out
 }
 
+// join waits until the connection is closed, if there has been one, and for what sends on it.
+func (x *reach) join(r *readers) {
+	x.mu.Lock()
+	out := x.out
+	x.mu.Unlock()
+	if out != nil {
+		r.join(out)
+	}
+}
+
 func (x *reach) bytesOut() uint64 {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -190,10 +200,11 @@ func (s *Session) reachOut(d dialed) {
 	d.reach.quit = quit
 	s.enter(c)
 	s.r.room.readers.Go(func() {
-		defer quit()
 		if err := s.connect(ctx, c.number, c.in, d.reach); err != nil {
 			s.w.post(func() { s.w.unreached(s, c, err) })
 		}
+		quit()
+		d.reach.join(&s.r.room.readers)
 	})
 }
 
@@ -207,6 +218,7 @@ func (s *Session) connect(ctx context.Context, number uint32, in *inlet, x *reac
 	if !x.hold(out) {
 		return nil
 	}
+	s.r.room.readers.enter(out)
 	if x.ask == nil {
 		s.enqueue(&abi.Dialed{Head: abi.Head{Conn: number}})
 		pump(out, in)

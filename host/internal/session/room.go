@@ -70,7 +70,7 @@ type Room struct {
 	runners    atomic.Pointer[[]*Runner] // sorted by name
 	points     pointTable
 	sources    sources
-	readers    sync.WaitGroup
+	readers    readers
 	closing    atomic.Bool
 	switching  sync.Mutex                             // held while generations are put in force or taken away
 	limits     limits                                 // set before the first session
@@ -323,6 +323,6 @@ func (room *Room) Close() {
 	for _, r := range room.Runners() {
 		r.Close()
 	}
-	room.readers.Wait()
+	room.readers.close()
 	room.peers.Close()
 }

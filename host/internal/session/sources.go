@@ -15,10 +15,11 @@ type sources struct {
 	mu     sync.Mutex
 	active map[string]bool
 	wait   map[string]time.Duration
-	timers map[string]*time.Timer // of points that wait for their next start
-	wishes map[string]*wish       // of points whose source is started on demand, and wanted
-	ending map[string]bool        // points whose source is being ended, by who starts the next
+	timers map[string]*alarm // of points that wait for their next start
+	wishes map[string]*wish  // of points whose source is started on demand, and wanted
+	ending map[string]bool   // points whose source is being ended, by who starts the next
 	closed bool
+	alarms alarms
 	read   atomic.Int64 // connections whose input feeds points
 }
 
@@ -92,9 +93,10 @@ func (room *Room) sourceEnded(name, reason, text string) {
 	s.wait[name] = min(max(2*s.wait[name], firstRetry), lastRetry)
 	wait := s.wait[name]
 	if s.timers == nil {
-		s.timers = map[string]*time.Timer{}
+		s.timers = map[string]*alarm{}
 	}
-	s.timers[name] = time.AfterFunc(wait, func() {
+	s.cancel(s.timers[name])
+	s.timers[name] = s.after(wait, func() {
 		s.waited(name)
 		room.startSource(p)
 	})
@@ -138,14 +140,13 @@ func (s *sources) waited(name string) {
 	delete(s.timers, name)
 }
 
+// stop starts and ends no more sources, and waits for those alarms that have begun to.
 func (s *sources) stop() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.closed = true
-	for _, w := range s.wishes {
-		w.timer.Stop()
+	for a := range s.alarms.set {
+		s.cancel(a)
 	}
-	for _, t := range s.timers {
-		t.Stop()
-	}
+	s.mu.Unlock()
+	s.alarms.loops.Wait()
 }

@@ -294,10 +294,8 @@ func (s *Session) isSource() bool {
 func (s *sources) forget(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.timers[name]; t != nil {
-		t.Stop()
-		delete(s.timers, name)
-	}
+	s.cancel(s.timers[name])
+	delete(s.timers, name)
 	delete(s.wait, name)
 	delete(s.ending, name)
 	delete(s.active, name)
