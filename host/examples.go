@@ -7,7 +7,9 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
+	"github.com/weir-media/weir/host/internal/announce"
 	"github.com/weir-media/weir/host/internal/manifest"
 	"github.com/weir-media/weir/host/internal/point"
 )
@@ -71,11 +73,17 @@ func (s *Server) formats() (all []string) {
 	return all
 }
 
-// maxExamples is how many URLs of a point are printed. Chosen.
-const maxExamples = 3
+const (
+	// maxExamples is how many URLs of a point are printed. Chosen.
+	maxExamples = 8
+	// begunWithin bounds the wait for sources that the server starts itself, since what can
+	// be played is known once they have begun. Chosen: a file takes a part of it.
+	begunWithin = time.Second
+)
 
 // printExamples prints commands that play each point and push to those that take it.
 func (s *Server) printExamples() {
+	s.begun()
 	for _, p := range s.room.Points() {
 		fmt.Fprintln(s.options.Out)
 		if url := s.pushURL(p); p.Options().IsPush() && url != "" {
@@ -97,19 +105,39 @@ func (s *Server) printPushes(p *point.Point, url string) {
 	}
 }
 
-// printPlays prints what is announced of a point.
+// printPlays prints what is announced of a point: the best URL of each scheme and form.
 func (s *Server) printPlays(p *point.Point) {
-	for i, e := range s.book.Endpoints(p, "", "") {
-		if i == maxExamples {
-			break
+	var printed []announce.Endpoint
+	for _, e := range s.book.Endpoints(p, "", "") {
+		isKnown := func(x announce.Endpoint) bool { return x.Scheme == e.Scheme && x.Rendition == e.Rendition }
+		if len(printed) == maxExamples || slices.ContainsFunc(printed, isKnown) {
+			continue
 		}
-		if i == 0 {
+		if len(printed) == 0 {
 			fmt.Fprintf(s.options.Out, "play %s:\n", p.Name())
 		}
+		printed = append(printed, e)
 		player := "ffplay"
 		if e.Scheme == "mms" { // which ffmpeg has not
 			player = "vlc"
 		}
 		fmt.Fprintf(s.options.Out, "  %s %s\n", player, e.URL)
+	}
+}
+
+// begun waits until the sources that the server starts itself feed their points, or have
+// failed, for a while at most.
+func (s *Server) begun() {
+	limit := time.NewTimer(begunWithin)
+	defer limit.Stop()
+	tick := time.NewTicker(5 * time.Millisecond) // chosen: unnoticed by a person
+	defer tick.Stop()
+	isComing := func(p *point.Point) bool { return p.Snapshot().State == point.Waiting && !p.Options().IsPush() }
+	for slices.ContainsFunc(s.room.Points(), isComing) {
+		select {
+		case <-limit.C:
+			return
+		case <-tick.C:
+		}
 	}
 }
