@@ -18,6 +18,13 @@ const (
 	minArchiveBytes, maxArchiveBytes = 1 << 20, 1 << 44                      // chosen
 )
 
+// archiveKeys are those of a point's archive.
+func archiveKeys() *shape {
+	s := keys(leaves("file", "rendition", "rotate"))
+	s.renamed = map[string]string{"path": "file"}
+	return s
+}
+
 // archive reads what a point is kept in.
 func (l *loader) archive(a at, dir string) (out Archive) {
 	if !a.present() {

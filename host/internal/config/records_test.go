@@ -64,6 +64,7 @@ func TestWrongRecords(t *testing.T) {
 		`webhooks: [{url: "http://x/", events: [pley]}]`:                   "there is no event \"pley\"",
 		`points: {live: {source: push, enabled: no way}}`:                  "neither true nor false",
 		`points: {a: {source: push, archive: {rotate: 1h}}}`:               "points.a.archive: names no file",
+		`points: {a: {source: push, archive: {path: x}}}`:                  "f.yaml:1: points.a.archive.path: unknown key; it is called file: write that",
 		`points: {a: {source: push, archive: {file: "x%"}}}`:               "a % at its end",
 		`points: {a: {source: push, archive: {file: x, rendition: mmsh}}}`: "\"mmsh\" cannot be kept",
 		`points: {a: {source: push, archive: {file: x, rotate: 1ms}}}`:     "is neither a time",

@@ -26,6 +26,8 @@ type shape struct {
 	kind kind
 	keys map[string]*shape // of fixed, either and entries
 	each *shape            // of byName
+
+	renamed map[string]string // keys that people write in the place of known ones
 }
 
 func leaf(k kind) *shape                 { return &shape{kind: k} }
@@ -82,7 +84,7 @@ var root = keys(map[string]*shape{
 		"limits":     pointLimitKeys(),
 		"multicast":  {kind: entries, keys: destinationKeys()},
 		"about":      aboutKeys(),
-		"archive":    keys(leaves("file", "rendition", "rotate")),
+		"archive":    archiveKeys(),
 	})),
 	"templates": names(keys(templateKeys())),
 })
@@ -121,6 +123,10 @@ func (s *shape) check(v any, key []string, fail func(key []string, format string
 	default:
 		for _, name := range slices.Sorted(maps.Keys(mapping)) {
 			child, ok := s.keys[name]
+			if meant := s.renamed[name]; meant != "" {
+				fail(below(key, name), "unknown key; it is called %s: write that in its place", meant)
+				continue
+			}
 			if !ok {
 				fail(below(key, name), "unknown key; %s", spelling.Nearest(name, s.known()))
 				continue
