@@ -19,6 +19,7 @@
 //	0  media  telemetry  sample  nserr   values; counters and log lines; the film of the demo point; error numbers and what to do
 //	   journal                           what happens, told to whoever reads
 //	   dgram  thread  sins  spelling     calls for datagrams; a thread's clock and turns; what the testplugins do; words that are nearly right
+//	   datename                          names of files that hold the time
 //
 // Beside the host stand abi, the contract in records, and sdk, what a plugin is written with. Both build without the host, and so does every plugin.
 // Where a room needs one above or beside it, it declares the few methods that it needs, and this package hands in what has them. Config has one reader,

@@ -23,7 +23,7 @@ const module = "github.com/weir-media/weir"
 // layers names each room of the host, lowest first. A room is a folder of host/internal with all below it, or another folder of host. A package
 // imports rooms of lower layers and packages of its own room. A new room needs a place here.
 var layers = [][]string{
-	0: {"media", "telemetry", "journal", "sample", "nserr", "sins", "spelling", "thread", "dgram"},
+	0: {"media", "telemetry", "journal", "sample", "nserr", "sins", "spelling", "datename", "thread", "dgram"},
 	1: {"sessionlog", "webhook", "stream", "netio", "access", "steer", "handover", "manifest", "config", "scaffold"},
 	2: {"plugin", "deliver"},
 	3: {"point"},
@@ -47,7 +47,7 @@ var nevers = []struct {
 var only = map[string][]string{
 	"media":      nil,
 	"journal":    nil,
-	"sessionlog": {"journal"},
+	"sessionlog": {"journal", "datename"},
 	"webhook":    {"journal"},
 	"stream":     {"media"},
 	"netio":      {"telemetry", "dgram"},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weir-media/weir/host/internal/datename"
 	"github.com/weir-media/weir/host/internal/media"
 	"github.com/weir-media/weir/sdk/asf"
 )
@@ -38,12 +39,7 @@ func Name(pattern, name string, at time.Time) string {
 	if safe == "." || safe == ".." {
 		safe = "_"
 	}
-	at = at.UTC()
-	r := []string{"{point}", safe, "{time}", at.Format("20060102-150405"), "%%", "%"}
-	for letter, layout := range map[string]string{"%Y": "2006", "%m": "01", "%d": "02", "%H": "15", "%M": "04", "%S": "05"} {
-		r = append(r, letter, at.Format(layout))
-	}
-	return strings.NewReplacer(r...).Replace(pattern)
+	return strings.NewReplacer("{point}", safe, "{time}", at.UTC().Format("20060102-150405")).Replace(datename.Name(pattern, at))
 }
 
 // create makes a file that is not there yet, with a number behind its name if need be, and
@@ -90,13 +86,8 @@ func newWriter(f *os.File) *bufio.Writer { return bufio.NewWriterSize(f, bufferB
 const mostAlike = 10_000
 
 func createNew(path string) (*os.File, error) {
-	ext := filepath.Ext(path)
 	for n := 1; ; n++ {
-		name := path
-		if n > 1 {
-			name = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), n, ext)
-		}
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640) //nolint:gosec // the operator's choice of group
+		f, err := os.OpenFile(datename.Further(path, n), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640) //nolint:gosec // the operator's choice of group
 		if err == nil || !errors.Is(err, fs.ErrExist) || n == mostAlike {
 			return f, err
 		}

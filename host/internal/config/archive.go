@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"time"
+
+	"github.com/weir-media/weir/host/internal/datename"
 )
 
 // Archive is where a point is kept while it is streamed. The zero value is nowhere.
@@ -34,13 +36,13 @@ func (l *loader) archive(a at, dir string) (out Archive) {
 	out = Archive{File: resolve(dir, file.text()), Rendition: "asf"}
 	slash := strings.LastIndexByte(out.File, '/') + 1
 	name := out.File[slash:]
-	switch bad := wrongWithPattern(out.File); {
+	switch bad := datename.Wrong(out.File); {
 	case !file.present():
 		a.fail("names no file; write for example file: \"rec/{point}-{time}.asf\"")
 	case name == "" || strings.HasSuffix(file.text(), "/") || strings.ContainsRune(out.File, 0):
 		file.fail("%q names no file; write for example rec/{point}-{time}.asf", file.text())
 	case bad != "":
-		file.fail("%q has %s; write %%Y, %%m, %%d, %%H, %%M or %%S, or %%%% for a percent sign", file.text(), bad)
+		file.fail("%q has %s; write %s", file.text(), bad, datename.Letters)
 	}
 	if rendition.present() {
 		if out.Rendition = rendition.text(); out.Rendition != "asf" && out.Rendition != "mpegts" {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/weir-media/weir/host/internal/datename"
 	"github.com/weir-media/weir/host/internal/journal"
 	"github.com/weir-media/weir/host/internal/spelling"
 )
@@ -95,13 +96,13 @@ func (l *loader) sessionLog(a at, dir string) (log SessionLog) {
 	log.File = resolve(dir, file.text())
 	slash := strings.LastIndexByte(log.File, '/') + 1
 	name := log.File[slash:]
-	switch bad := wrongWithPattern(name); {
+	switch bad := datename.Wrong(name); {
 	case name == "" || strings.HasSuffix(file.text(), "/") || strings.ContainsRune(log.File, 0):
 		file.fail("%q names no file; write for example logs/%%Y%%m%%d.log", file.text())
 	case strings.Contains(log.File[:slash], "%"):
 		file.fail("%q: only the file's name can hold the time, not its folder; write for example logs/%%Y%%m%%d.log", file.text())
 	case bad != "":
-		file.fail("%q has %s; write %%Y, %%m, %%d, %%H, %%M or %%S, or %%%% for a percent sign", file.text(), bad)
+		file.fail("%q has %s; write %s", file.text(), bad, datename.Letters)
 	}
 	if rotate.present() && rotate.text() != "daily" {
 		if bytes, ok := parseSize(rotate.text()); ok && bytes >= minLog && bytes <= maxLog {
@@ -118,22 +119,6 @@ func (l *loader) sessionLog(a at, dir string) (log SessionLog) {
 		log.Keep = keep.within(1, maxKeep)
 	}
 	return log
-}
-
-// wrongWithPattern finds a % that stands for nothing.
-func wrongWithPattern(name string) string {
-	for i := 0; i < len(name); i++ {
-		if name[i] != '%' {
-			continue
-		}
-		if i++; i == len(name) {
-			return "a % at its end"
-		}
-		if !strings.ContainsRune("YmdHMS%", rune(name[i])) {
-			return strconv.Quote(name[i-1 : i+1])
-		}
-	}
-	return ""
 }
 
 // webhooks reads one webhook or a list of them.

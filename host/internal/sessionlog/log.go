@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weir-media/weir/host/internal/datename"
 	"github.com/weir-media/weir/host/internal/journal"
 )
 
@@ -182,7 +183,7 @@ func (f *file) write(text []byte, now time.Time) error {
 // ready has the right file open.
 func (f *file) ready(now time.Time) error {
 	dir, pattern := filepath.Split(f.o.File)
-	name := named(pattern, now)
+	name := datename.Name(pattern, now)
 	if f.o.Rotate > 0 && f.f != nil && f.size < f.o.Rotate {
 		return nil // its name stays what it was
 	}
@@ -195,12 +196,12 @@ func (f *file) ready(now time.Time) error {
 	}
 	n := 1
 	for ; f.o.Rotate > 0; n++ { // the first that is not full
-		st, err := os.Lstat(filepath.Join(dir, further(name, n)))
+		st, err := os.Lstat(filepath.Join(dir, datename.Further(name, n)))
 		if errors.Is(err, fs.ErrNotExist) || err == nil && uint64(st.Size()) < f.o.Rotate {
 			break
 		}
 	}
-	if err := f.open(filepath.Join(dir, further(name, n)), now); err != nil {
+	if err := f.open(filepath.Join(dir, datename.Further(name, n)), now); err != nil {
 		return err
 	}
 	f.name = name
