@@ -162,7 +162,7 @@ func (g *Guard) login(ctx context.Context, p *Policy, rule *Rule, q *Request) Ju
 	switch {
 	case found.answer == Wrong:
 		if g.throttle.fail(now, q.From) {
-			g.log.Warn("failed logins: their network must wait", "network", networkOf(q.From), "point", q.Point)
+			g.log.Warn("failed logins: their network must wait", "network", NetworkOf(q.From), "point", q.Point)
 		}
 		return ask(Wrong, false)
 	case found.answer == NoLogin:

@@ -29,8 +29,9 @@ type Waiting struct {
 	Failures int // since it was last quiet
 }
 
-// networkOf is what counts as one: the /24 of an IPv4 address, the /64 of an IPv6 one.
-func networkOf(a netip.Addr) netip.Prefix {
+// NetworkOf is what counts as one when somebody misbehaves: the /24 of an IPv4 address, the /64 of an IPv6 one. Of an
+// invalid address it is the zero Prefix.
+func NetworkOf(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := 64
 	if a.Is4() {
@@ -57,7 +58,7 @@ type failing struct {
 func (t *throttle) wait(now time.Time, from netip.Addr) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if f := t.failing[networkOf(from)]; f != nil {
+	if f := t.failing[NetworkOf(from)]; f != nil {
 		return max(f.until.Sub(now), 0)
 	}
 	return 0
@@ -65,7 +66,7 @@ func (t *throttle) wait(now time.Time, from netip.Addr) time.Duration {
 
 // fail counts a failure, and tells whether the peer's network must wait for it.
 func (t *throttle) fail(now time.Time, from netip.Addr) bool {
-	of := networkOf(from)
+	of := NetworkOf(from)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f := t.failing[of]

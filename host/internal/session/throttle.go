@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/weir-media/weir/host/internal/access"
 )
 
 const (
@@ -34,16 +36,8 @@ type network struct {
 	isClaimed bool
 }
 
-// networkOf is the network that a peer is known by: the /24 of an IPv4 address, the /64
-// of an IPv6 one.
-func networkOf(peer netip.Addr) network {
-	peer = peer.Unmap().WithZone("")
-	bits := 64
-	if peer.Is4() {
-		bits = 24
-	}
-	return network{Prefix: around(peer, bits)}
-}
+// networkOf is the network that a peer is known by.
+func networkOf(peer netip.Addr) network { return network{Prefix: access.NetworkOf(peer)} }
 
 func around(at netip.Addr, bits int) netip.Prefix {
 	p, _ := at.Prefix(bits) // zero for an address that has fewer
