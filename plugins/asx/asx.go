@@ -51,15 +51,13 @@ func mediaType(format []byte) string {
 // versions of VLC compare the first twelve bytes with "<asx version" as they stand.
 func playlist(b []byte, e *abi.DocumentRequest) (_ []byte, refs int) {
 	b = append(b, "<asx version=\"3.0\">\r\n"...)
-	b = element(b, "  ", "title", title(e))
+	b = markup.AppendElement(b, "  ", "title", sdk.Title(e), "\r\n")
 	b = append(b, "  <entry>\r\n"...)
-	b = element(b, "    ", "title", title(e))
+	b = markup.AppendElement(b, "    ", "title", sdk.Title(e), "\r\n")
 	for _, name := range [...]string{"author", "copyright", "abstract"} {
-		if text := about(e, name); len(text) > 0 {
-			b = element(b, "    ", name, text)
-		}
+		b = markup.AppendElement(b, "    ", name, sdk.About(e, name), "\r\n")
 	}
-	if url := about(e, "moreinfo"); len(url) > 0 {
+	if url := sdk.About(e, "moreinfo"); len(url) > 0 {
 		b = reference(b, "moreinfo", url)
 	}
 	for class := range classes {
@@ -71,12 +69,6 @@ func playlist(b []byte, e *abi.DocumentRequest) (_ []byte, refs int) {
 		}
 	}
 	return append(b, "  </entry>\r\n</asx>\r\n"...), refs
-}
-
-func element(b []byte, indent, name string, text []byte) []byte {
-	b = append(append(append(append(b, indent...), '<'), name...), '>')
-	b = markup.Append(b, text)
-	return append(append(append(b, "</"...), name...), ">\r\n"...)
 }
 
 func reference(b []byte, name string, url []byte) []byte {
@@ -103,7 +95,7 @@ const (
 // player opens.
 func classOf(e *abi.DocumentRequest, p *abi.Endpoint) int {
 	switch {
-	case p.Kind == abi.EndpointDocument && string(p.Rendition) == "nsc" && hasGroup(e, "msb"):
+	case p.Kind == abi.EndpointDocument && string(p.Rendition) == "nsc" && sdk.HasGroup(e, "msb"):
 		return classMulticast
 	case p.Kind != abi.EndpointUnicast:
 		return classNone
@@ -117,31 +109,4 @@ func classOf(e *abi.DocumentRequest, p *abi.Endpoint) int {
 		return classHTTP
 	}
 	return classOther
-}
-
-func hasGroup(e *abi.DocumentRequest, rendition string) bool {
-	for p := range e.Endpoints.All() {
-		if p.Kind == abi.EndpointMulticast && string(p.Rendition) == rendition {
-			return true
-		}
-	}
-	return false
-}
-
-// about is what the operator says of the point under a name.
-func about(e *abi.DocumentRequest, name string) []byte {
-	for f := range e.About.All() {
-		if string(f.Name) == name {
-			return f.Value
-		}
-	}
-	return nil
-}
-
-// title is the operator's, or the point's name.
-func title(e *abi.DocumentRequest) []byte {
-	if t := about(e, "title"); len(t) > 0 {
-		return t
-	}
-	return e.Point.Name
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strconv"
-
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk"
 	"github.com/weir-media/weir/sdk/asf"
@@ -29,9 +27,9 @@ func event(s *state, e abi.Record, v *sdk.Verdicts) error {
 	case *abi.End:
 		s.ended(e, v)
 	case *abi.Refused:
-		s.close(v, s.name()+" cannot feed point "+strconv.Quote(string(s.point))+because(e.Text))
+		s.close(v, s.name()+" cannot feed point "+sdk.Quote(s.point)+sdk.Because(e.Text))
 	case *abi.Stop:
-		s.close(v, "stopped"+because(e.Text))
+		s.close(v, "stopped"+sdk.Because(e.Text))
 	}
 	return nil
 }
@@ -39,11 +37,11 @@ func event(s *state, e abi.Record, v *sdk.Verdicts) error {
 func (s *state) dialed(e *abi.Dialed, v *sdk.Verdicts) {
 	switch {
 	case e.Code == abi.ENOENT:
-		s.close(v, s.name()+" does not exist"+because(e.Text)+"; mend the point's source in plugins.yaml")
+		s.close(v, s.name()+" does not exist"+sdk.Because(e.Text)+"; mend the point's source in plugins.yaml")
 	case e.Code == abi.EPERM:
-		s.close(v, s.name()+" may not be read"+because(e.Text)+"; grant its folder with read: under plugins: file: in plugins.yaml")
+		s.close(v, s.name()+" may not be read"+sdk.Because(e.Text)+"; grant its folder with read: under plugins: file: in plugins.yaml")
 	case e.Code != abi.OK:
-		s.close(v, s.name()+" cannot be opened"+because(e.Text))
+		s.close(v, s.name()+" cannot be opened"+sdk.Because(e.Text))
 	default:
 		s.phase = sniffing
 	}
@@ -102,10 +100,3 @@ func (s *state) close(v *sdk.Verdicts, reason string) {
 }
 
 func (s *state) name() string { return string(s.url) }
-
-func because(text []byte) string {
-	if len(text) == 0 {
-		return ""
-	}
-	return ": " + string(text)
-}

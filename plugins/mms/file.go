@@ -6,6 +6,7 @@ import (
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk"
 	"github.com/weir-media/weir/sdk/asf"
+	"github.com/weir-media/weir/sdk/httptext"
 )
 
 const (
@@ -41,37 +42,7 @@ const maxName = 1024
 func pointOf(path []byte) []byte {
 	path = bytes.TrimLeft(path, "/")
 	path, _, _ = bytes.Cut(path, []byte("?"))
-	return unescape(path)
-}
-
-// unescape replaces %XX in place; what only looks like it stays.
-func unescape(b []byte) []byte {
-	out := b[:0]
-	for i := 0; i < len(b); i++ {
-		if b[i] == '%' && i+2 < len(b) {
-			hi, lo := hexDigit(b[i+1]), hexDigit(b[i+2])
-			if hi < 16 && lo < 16 {
-				out = append(out, hi<<4|lo)
-				i += 2
-				continue
-			}
-		}
-		out = append(out, b[i])
-	}
-	return out
-}
-
-// hexDigit is 16 or more for what is none.
-func hexDigit(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10
-	case c >= 'A' && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 16
+	return httptext.Unescape(path)
 }
 
 // changed hears of the point: the first time that a file is opened, and whenever the

@@ -71,7 +71,7 @@ func (p *plugin) station(b []byte, e *abi.DocumentRequest, group *abi.Endpoint, 
 	b = number(b, "Network Buffer Time", p.bufferMS)
 	b = append(b, "[Formats]\r\nFormat1="...)
 	b = append(block(b, uint32(format), header), "\r\n"...)
-	return text(b, "Description1", title(e))
+	return text(b, "Description1", string(sdk.Title(e)))
 }
 
 // unicastOf is what players open that no datagrams reach: mms rolls over by itself, then
@@ -94,16 +94,6 @@ func unicastOf(e *abi.DocumentRequest) string {
 		}
 	}
 	return best
-}
-
-// title is the operator's, or the point's name.
-func title(e *abi.DocumentRequest) string {
-	for f := range e.About.All() {
-		if string(f.Name) == "title" {
-			return string(f.Value)
-		}
-	}
-	return string(e.Point.Name)
 }
 
 func number(b []byte, key string, n uint32) []byte {

@@ -46,20 +46,20 @@ const head = `<!DOCTYPE html>
 
 // page appends the document.
 func page(b []byte, e *abi.DocumentRequest) []byte {
-	b = markup.Append(append(b, head...), title(e))
-	b = markup.Append(append(b, "</title>\n</head>\n<body>\n<h1>"...), title(e))
+	b = markup.Append(append(b, head...), sdk.Title(e))
+	b = markup.Append(append(b, "</title>\n</head>\n<body>\n<h1>"...), sdk.Title(e))
 	b = append(b, "</h1>\n"...)
-	b = element(b, "p", about(e, "abstract"))
-	b = element(b, "p", words(e.Point.State))
+	b = markup.AppendElement(b, "", "p", sdk.About(e, "abstract"), "\n")
+	b = markup.AppendElement(b, "", "p", words(e.Point.State), "\n")
 	b = list(b, e, "Open in a player", isDocument)
 	b = list(b, e, "Addresses of the stream", isStream)
 	b = list(b, e, "Multicast", isGroup)
-	if url := about(e, "moreinfo"); len(url) > 0 {
+	if url := sdk.About(e, "moreinfo"); len(url) > 0 {
 		b = link(append(b, "<p>"...), url, []byte("More about it"))
 		b = append(b, "</p>\n"...)
 	}
-	b = element(b, "p", about(e, "author"))
-	b = element(b, "p", about(e, "copyright"))
+	b = markup.AppendElement(b, "", "p", sdk.About(e, "author"), "\n")
+	b = markup.AppendElement(b, "", "p", sdk.About(e, "copyright"), "\n")
 	return append(b, "</body>\n</html>\n"...)
 }
 
@@ -141,9 +141,9 @@ func isDocument(e *abi.DocumentRequest, p *abi.Endpoint) bool {
 	case "html":
 		return false
 	case "nsc":
-		return hasGroup(e, "msb")
+		return sdk.HasGroup(e, "msb")
 	case "sdp":
-		return hasGroup(e, "rtp") || hasGroup(e, "mpegts")
+		return sdk.HasGroup(e, "rtp") || sdk.HasGroup(e, "mpegts")
 	}
 	return true
 }
@@ -152,45 +152,8 @@ func isStream(_ *abi.DocumentRequest, p *abi.Endpoint) bool { return p.Kind == a
 
 func isGroup(_ *abi.DocumentRequest, p *abi.Endpoint) bool { return p.Kind == abi.EndpointMulticast }
 
-func hasGroup(e *abi.DocumentRequest, rendition string) bool {
-	for p := range e.Endpoints.All() {
-		if p.Kind == abi.EndpointMulticast && string(p.Rendition) == rendition {
-			return true
-		}
-	}
-	return false
-}
-
 func link(b, url, text []byte) []byte {
 	b = markup.Append(append(b, "<a href=\""...), url)
 	b = markup.Append(append(b, "\">"...), text)
 	return append(b, "</a>"...)
-}
-
-// element appends nothing for nothing.
-func element(b []byte, name string, text []byte) []byte {
-	if len(text) == 0 {
-		return b
-	}
-	b = append(append(append(b, '<'), name...), '>')
-	b = markup.Append(b, text)
-	return append(append(append(b, "</"...), name...), ">\n"...)
-}
-
-// about is what the operator says of the point under a name.
-func about(e *abi.DocumentRequest, name string) []byte {
-	for f := range e.About.All() {
-		if string(f.Name) == name {
-			return f.Value
-		}
-	}
-	return nil
-}
-
-// title is the operator's, or the point's name.
-func title(e *abi.DocumentRequest) []byte {
-	if t := about(e, "title"); len(t) > 0 {
-		return t
-	}
-	return e.Point.Name
 }

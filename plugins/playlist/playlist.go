@@ -61,7 +61,7 @@ func m3u(b []byte, e *abi.DocumentRequest) (_ []byte, tracks int) {
 			if !isPlayed(&p) || isRTP != isLast {
 				continue
 			}
-			b = markup.AppendLine(append(b, "#EXTINF:-1,"...), title(e))
+			b = markup.AppendLine(append(b, "#EXTINF:-1,"...), sdk.Title(e))
 			b = markup.AppendLine(append(b, '\n'), p.URL)
 			b = append(b, '\n')
 			tracks++
@@ -74,49 +74,21 @@ func m3u(b []byte, e *abi.DocumentRequest) (_ []byte, tracks int) {
 // location, title and creator of each track, in this order).
 func xspf(b []byte, e *abi.DocumentRequest) (_ []byte, tracks int) {
 	b = append(b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<playlist version=\"1\" xmlns=\"http://xspf.org/ns/0/\">\n"...)
-	b = element(b, "  ", "title", title(e))
-	b = element(b, "  ", "creator", about(e, "author"))
-	b = element(b, "  ", "annotation", about(e, "abstract"))
-	b = element(b, "  ", "info", about(e, "moreinfo"))
+	b = markup.AppendElement(b, "  ", "title", sdk.Title(e), "\n")
+	b = markup.AppendElement(b, "  ", "creator", sdk.About(e, "author"), "\n")
+	b = markup.AppendElement(b, "  ", "annotation", sdk.About(e, "abstract"), "\n")
+	b = markup.AppendElement(b, "  ", "info", sdk.About(e, "moreinfo"), "\n")
 	b = append(b, "  <trackList>\n"...)
 	for p := range e.Endpoints.All() {
 		if !isPlayed(&p) {
 			continue
 		}
 		b = append(b, "    <track>\n"...)
-		b = element(b, "      ", "location", p.URL)
-		b = element(b, "      ", "title", title(e))
-		b = element(b, "      ", "creator", about(e, "author"))
+		b = markup.AppendElement(b, "      ", "location", p.URL, "\n")
+		b = markup.AppendElement(b, "      ", "title", sdk.Title(e), "\n")
+		b = markup.AppendElement(b, "      ", "creator", sdk.About(e, "author"), "\n")
 		b = append(b, "    </track>\n"...)
 		tracks++
 	}
 	return append(b, "  </trackList>\n</playlist>\n"...), tracks
-}
-
-// element appends nothing for nothing.
-func element(b []byte, indent, name string, text []byte) []byte {
-	if len(text) == 0 {
-		return b
-	}
-	b = append(append(append(append(b, indent...), '<'), name...), '>')
-	b = markup.Append(b, text)
-	return append(append(append(b, "</"...), name...), ">\n"...)
-}
-
-// about is what the operator says of the point under a name.
-func about(e *abi.DocumentRequest, name string) []byte {
-	for f := range e.About.All() {
-		if string(f.Name) == name {
-			return f.Value
-		}
-	}
-	return nil
-}
-
-// title is the operator's, or the point's name.
-func title(e *abi.DocumentRequest) []byte {
-	if t := about(e, "title"); len(t) > 0 {
-		return t
-	}
-	return e.Point.Name
 }

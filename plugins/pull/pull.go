@@ -61,7 +61,7 @@ func (p *plugin) event(s *state, e abi.Record, v *sdk.Verdicts) error {
 	case *abi.Refused:
 		s.refused(e, v)
 	case *abi.Stop:
-		s.close(v, "stopped"+because(e.Text))
+		s.close(v, "stopped"+sdk.Because(e.Text))
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func (s *state) dialed(e *abi.Dialed, v *sdk.Verdicts) {
 	case abi.EPROTO:
 		hint = "; is the URL's scheme right?"
 	}
-	s.close(v, s.where()+" cannot be reached"+because(e.Text)+hint)
+	s.close(v, s.where()+" cannot be reached"+sdk.Because(e.Text)+hint)
 }
 
 func (p *plugin) data(s *state, e *abi.Data, v *sdk.Verdicts) {
@@ -131,11 +131,11 @@ func (p *plugin) ended(s *state, e *abi.End, v *sdk.Verdicts) {
 func (s *state) refused(e *abi.Refused, v *sdk.Verdicts) {
 	switch e.During {
 	case abi.OpStart:
-		s.close(v, "the point's source cannot be dialled"+because(e.Text))
+		s.close(v, "the point's source cannot be dialled"+sdk.Because(e.Text))
 	case abi.OpHTTPReply:
-		s.close(v, s.where()+" sends elsewhere, which cannot be dialled"+because(e.Text))
+		s.close(v, s.where()+" sends elsewhere, which cannot be dialled"+sdk.Because(e.Text))
 	default:
-		s.close(v, s.where()+" cannot feed point "+strconv.Quote(string(s.point))+because(e.Text))
+		s.close(v, s.where()+" cannot feed point "+sdk.Quote(s.point)+sdk.Because(e.Text))
 	}
 }
 
@@ -160,11 +160,4 @@ func (s *state) where() string {
 	}
 	t := s.target()
 	return string(t.append(nil))
-}
-
-func because(text []byte) string {
-	if len(text) == 0 {
-		return ""
-	}
-	return ": " + string(text)
 }

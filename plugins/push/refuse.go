@@ -27,26 +27,26 @@ func (s *state) refused(e *abi.Refused, v *sdk.Verdicts) {
 		s.phase = done
 		return
 	}
-	name := quoted(s.point)
+	name := sdk.Quote(s.point)
 	switch e.Code {
 	case abi.ESTATE:
 		if e.During == abi.OpHTTPRequest { // ACCEPT of a request that brings nothing
 			s.refuse(v, 400, bodyless)
 			return
 		}
-		s.refuse(v, 503, "point "+name+" is stopped"+because(e.Text)+"; push again once it runs")
+		s.refuse(v, 503, "point "+name+" is stopped"+sdk.Because(e.Text)+"; push again once it runs")
 	case abi.EBUSY:
-		s.refuse(v, 409, "point "+name+" has a source already"+because(e.Text)+"; stop that encoder first, or push to another point")
+		s.refuse(v, 409, "point "+name+" has a source already"+sdk.Because(e.Text)+"; stop that encoder first, or push to another point")
 	case abi.ENOENT:
-		s.refuse(v, 404, "point "+name+" cannot be fed"+because(e.Text)+"; name a point whose source is push")
+		s.refuse(v, 404, "point "+name+" cannot be fed"+sdk.Because(e.Text)+"; name a point whose source is push")
 	case abi.EPERM, abi.EAUTH:
-		s.refuse(v, 403, "pushing to point "+name+" is not granted"+because(e.Text)+"; in plugins.yaml the point needs source: push, and grant: publish: of plugin push must name it")
+		s.refuse(v, 403, "pushing to point "+name+" is not granted"+sdk.Because(e.Text)+"; in plugins.yaml the point needs source: push, and grant: publish: of plugin push must name it")
 	case abi.ELIMIT, abi.EAGAIN:
-		s.refuse(v, 503, "the server takes no further source now"+because(e.Text)+"; try again later")
+		s.refuse(v, 503, "the server takes no further source now"+sdk.Because(e.Text)+"; try again later")
 	case abi.ENOSYS:
-		s.refuse(v, 415, "no enabled plugin reads this format"+because(e.Text)+"; enable one in plugins.yaml")
+		s.refuse(v, 415, "no enabled plugin reads this format"+sdk.Because(e.Text)+"; enable one in plugins.yaml")
 	default:
-		s.refuse(v, 500, "the stream could not be taken"+because(e.Text))
+		s.refuse(v, 500, "the stream could not be taken"+sdk.Because(e.Text))
 	}
 }
 
@@ -54,23 +54,14 @@ func (s *state) refused(e *abi.Refused, v *sdk.Verdicts) {
 func (s *state) stopped(e *abi.Stop, v *sdk.Verdicts) {
 	switch e.Reason {
 	case abi.StopChild:
-		s.refuse(v, 400, "the stream cannot be used"+because(e.Text))
+		s.refuse(v, 400, "the stream cannot be used"+sdk.Because(e.Text))
 	case abi.StopPoint:
-		s.refuse(v, 503, "point "+quoted(s.point)+" was stopped"+because(e.Text)+"; push again once it runs")
+		s.refuse(v, 503, "point "+sdk.Quote(s.point)+" was stopped"+sdk.Because(e.Text)+"; push again once it runs")
 	case abi.StopDisabled:
-		s.refuse(v, 503, "pushing was disabled"+because(e.Text)+"; enable it with: weir plugin enable push")
+		s.refuse(v, 503, "pushing was disabled"+sdk.Because(e.Text)+"; enable it with: weir plugin enable push")
 	default:
-		s.refuse(v, 503, "the server is going down"+because(e.Text)+"; try again later")
+		s.refuse(v, 503, "the server is going down"+sdk.Because(e.Text)+"; try again later")
 	}
 }
-
-func because(text []byte) string {
-	if len(text) == 0 {
-		return ""
-	}
-	return ": " + string(text)
-}
-
-func quoted(b []byte) string { return strconv.Quote(string(b)) }
 
 func number(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -10,16 +10,16 @@ import (
 // 100 Continue sends nothing in vain.
 func (s *state) request(e *abi.HTTPRequest, v *sdk.Verdicts) {
 	s.point = append(s.point[:0], e.Point.Name...)
-	name := quoted(s.point)
+	name := sdk.Quote(s.point)
 	switch p := &e.Point; {
 	case p.State == abi.PointUnknown && len(p.Template) == 0:
 		s.refuse(v, 404, "no publishing point has this name; add it to points: in plugins.yaml with source: push, or a template that it fits, or push to one that is there")
 	case isSetup(&e.Fields):
 		s.refuse(v, 501, "push setup of Windows Media encoders (MS-WMHTTP PushSetup) is not spoken here; enable the plugin wmpush on this listener, or use an encoder that sends the stream with its first POST")
 	case p.State == abi.PointDraining:
-		s.refuse(v, 503, "point "+name+" is being stopped"+because(p.Reason)+"; push again once it runs")
+		s.refuse(v, 503, "point "+name+" is being stopped"+sdk.Because(p.Reason)+"; push again once it runs")
 	case p.State == abi.PointStopped:
-		s.refuse(v, 503, "point "+name+" is stopped"+because(p.Reason)+"; push again once it runs")
+		s.refuse(v, 503, "point "+name+" is stopped"+sdk.Because(p.Reason)+"; push again once it runs")
 	case p.HasSource != 0:
 		s.refuse(v, 409, "point "+name+" has a source already; stop that encoder first, or push to another point")
 	default:

@@ -90,12 +90,12 @@ func describe(b []byte, e *abi.DocumentRequest, group *abi.Endpoint) []byte {
 
 // session appends what follows the origin.
 func session(b []byte, e *abi.DocumentRequest, group *abi.Endpoint) []byte {
-	title := about(e, "title")
+	title := sdk.About(e, "title")
 	if len(title) == 0 {
 		title = e.Point.Name
 	}
 	b = line(b, "s=", title)
-	if text := about(e, "abstract"); len(text) > 0 {
+	if text := sdk.About(e, "abstract"); len(text) > 0 {
 		b = line(b, "i=", text)
 	}
 	if url := further(e); len(url) > 0 {
@@ -111,7 +111,7 @@ func session(b []byte, e *abi.DocumentRequest, group *abi.Endpoint) []byte {
 // further is where more about the session is to be had (RFC 8866 5.5): the operator's page,
 // the point's, or where it is played otherwise.
 func further(e *abi.DocumentRequest) []byte {
-	if url := about(e, "moreinfo"); len(url) > 0 {
+	if url := sdk.About(e, "moreinfo"); len(url) > 0 {
 		return url
 	}
 	var first []byte
@@ -150,15 +150,6 @@ func orLoopback(group *abi.Endpoint) []byte {
 		return []byte("::1")
 	}
 	return []byte("127.0.0.1")
-}
-
-func about(e *abi.DocumentRequest, name string) []byte {
-	for f := range e.About.All() {
-		if string(f.Name) == name {
-			return f.Value
-		}
-	}
-	return nil
 }
 
 // hash64 is FNV-1a of all parts, made fit for readers whose numbers are signed.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"strconv"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk"
@@ -63,7 +62,7 @@ func (p *plugin) event(s *state, e abi.Record, v *sdk.Verdicts) error {
 	case *abi.Refused:
 		s.refused(e, v)
 	case *abi.Stop:
-		s.close(v, "stopped"+because(e.Text))
+		s.close(v, "stopped"+sdk.Because(e.Text))
 	}
 	return nil
 }
@@ -88,9 +87,9 @@ func (s *state) dialed(e *abi.Dialed, v *sdk.Verdicts) {
 	case abi.OK:
 		s.phase = sniffing
 	case abi.EBUSY:
-		s.close(v, string(s.from)+" cannot be received"+because(e.Text)+"; another program holds the port")
+		s.close(v, string(s.from)+" cannot be received"+sdk.Because(e.Text)+"; another program holds the port")
 	default:
-		s.close(v, string(s.from)+" cannot be received"+because(e.Text))
+		s.close(v, string(s.from)+" cannot be received"+sdk.Because(e.Text))
 	}
 }
 
@@ -104,12 +103,12 @@ func (s *state) changed(p *abi.PointSummary) {
 // refused: the host did not let the sender publish, or the source dial. A sender is told
 // of once, and tried again when its point is free.
 func (s *state) refused(e *abi.Refused, v *sdk.Verdicts) {
-	text := "cannot feed point " + strconv.Quote(string(s.point)) + because(e.Text)
+	text := "cannot feed point " + sdk.Quote(s.point) + sdk.Because(e.Text)
 	switch {
 	case e.During == abi.OpStop || e.During == abi.OpEnd:
 		s.phase = closed
 	case e.During == abi.OpStart: // whose state was not kept
-		s.close(v, "the point's source cannot be received"+because(e.Text))
+		s.close(v, "the point's source cannot be received"+sdk.Because(e.Text))
 	case s.conn == dialed:
 		s.close(v, string(s.from)+" "+text)
 	case e.Code == abi.EBUSY:
@@ -155,11 +154,4 @@ func (s *state) warn(text string) {
 		sdk.Log(sdk.Warn, string(s.from)+" "+text)
 	}
 	s.told = true
-}
-
-func because(text []byte) string {
-	if len(text) == 0 {
-		return ""
-	}
-	return ": " + string(text)
 }

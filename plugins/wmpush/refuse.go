@@ -49,7 +49,7 @@ func (p *plugin) head(v *sdk.Verdicts) *sdk.Fields {
 // judge tells whether an encoder can have the point, and why not. Whether it is granted
 // shows when it publishes.
 func judge(point *abi.PointSummary) (no refusal, ok bool) {
-	name := quoted(point.Name)
+	name := sdk.Quote(point.Name)
 	switch {
 	case point.State == abi.PointUnknown && len(point.Template) == 0:
 		return refusal{404, errInvalidName, "no publishing point is " + name + ", and no template in plugins.yaml fits the name"}, false
@@ -58,9 +58,9 @@ func judge(point *abi.PointSummary) (no refusal, ok bool) {
 	case point.Push == 0:
 		return refusal{403, errInvalidPush, "publishing point " + name + " is not for pushing"}, false
 	case point.State == abi.PointDraining:
-		return refusal{503, errStopped, "publishing point " + name + " is being stopped" + because(point.Reason)}, false
+		return refusal{503, errStopped, "publishing point " + name + " is being stopped" + sdk.Because(point.Reason)}, false
 	case point.State == abi.PointStopped:
-		return refusal{503, errStopped, "publishing point " + name + " is stopped" + because(point.Reason)}, false
+		return refusal{503, errStopped, "publishing point " + name + " is stopped" + sdk.Because(point.Reason)}, false
 	case point.HasSource != 0:
 		return refusal{409, errDuplicate, "publishing point " + name + " has a source already"}, false
 	}
@@ -123,45 +123,36 @@ func (p *plugin) refused(s *state, e *abi.Refused, v *sdk.Verdicts) {
 
 // reply words what the host refuses: most often that the point is fed.
 func (s *state) reply(e *abi.Refused) refusal {
-	name := quoted(s.point)
+	name := sdk.Quote(s.point)
 	switch e.Code {
 	case abi.EBUSY:
-		return refusal{409, errDuplicate, "publishing point " + name + " has a source already" + because(e.Text)}
+		return refusal{409, errDuplicate, "publishing point " + name + " has a source already" + sdk.Because(e.Text)}
 	case abi.ENOENT:
-		return refusal{404, errInvalidName, "publishing point " + name + " cannot be fed" + because(e.Text)}
+		return refusal{404, errInvalidName, "publishing point " + name + " cannot be fed" + sdk.Because(e.Text)}
 	case abi.EINVAL:
-		return refusal{404, errInvalidTemplate, "publishing point " + name + " cannot be made" + because(e.Text)}
+		return refusal{404, errInvalidTemplate, "publishing point " + name + " cannot be made" + sdk.Because(e.Text)}
 	case abi.EPERM, abi.EAUTH:
-		return refusal{403, errNoAccess, "pushing to publishing point " + name + " is not granted" + because(e.Text)}
+		return refusal{403, errNoAccess, "pushing to publishing point " + name + " is not granted" + sdk.Because(e.Text)}
 	case abi.ESTATE:
-		return refusal{503, errStopped, "publishing point " + name + " is stopped" + because(e.Text)}
+		return refusal{503, errStopped, "publishing point " + name + " is stopped" + sdk.Because(e.Text)}
 	case abi.ELIMIT, abi.EAGAIN:
-		return refusal{503, errNoConnections, "the server takes no further source now" + because(e.Text)}
+		return refusal{503, errNoConnections, "the server takes no further source now" + sdk.Because(e.Text)}
 	case abi.ENOSYS:
-		return refusal{503, errNoSourcePlugin, "no enabled plugin reads ASF" + because(e.Text)}
+		return refusal{503, errNoSourcePlugin, "no enabled plugin reads ASF" + sdk.Because(e.Text)}
 	}
-	return refusal{500, errUnavailable, "the stream could not be taken" + because(e.Text)}
+	return refusal{500, errUnavailable, "the stream could not be taken" + sdk.Because(e.Text)}
 }
 
 // stopped: the point, the plugin or the server ends, or the format plugin gave up.
 func (s *state) stopped(e *abi.Stop, v *sdk.Verdicts) {
 	switch e.Reason {
 	case abi.StopChild:
-		s.refuse(v, refusal{400, "", "the stream cannot be used" + because(e.Text)})
+		s.refuse(v, refusal{400, "", "the stream cannot be used" + sdk.Because(e.Text)})
 	case abi.StopPoint:
-		s.refuse(v, refusal{503, errRemoved, "publishing point " + quoted(s.point) + " was stopped" + because(e.Text)})
+		s.refuse(v, refusal{503, errRemoved, "publishing point " + sdk.Quote(s.point) + " was stopped" + sdk.Because(e.Text)})
 	case abi.StopDisabled:
-		s.refuse(v, refusal{503, errUnavailable, "pushing was disabled" + because(e.Text)})
+		s.refuse(v, refusal{503, errUnavailable, "pushing was disabled" + sdk.Because(e.Text)})
 	default:
-		s.refuse(v, refusal{503, errUnavailable, "the server is going down" + because(e.Text)})
+		s.refuse(v, refusal{503, errUnavailable, "the server is going down" + sdk.Because(e.Text)})
 	}
 }
-
-func because(text []byte) string {
-	if len(text) == 0 {
-		return ""
-	}
-	return ": " + string(text)
-}
-
-func quoted(b []byte) string { return strconv.Quote(string(b)) }

@@ -92,7 +92,7 @@ func (p *plugin) next(s *state, a asked, e *abi.HTTPRequest, v *sdk.Verdicts) {
 	case s.phase == streaming || !a.start: // the host gives one request at a time, and only a PushStart joins
 		s.turnAway(v, refusal{409, errDuplicate, "this push session is busy"})
 	case !bytes.Equal(e.Point.Name, s.point):
-		s.turnAway(v, refusal{403, errInvalidPush, "this push session is for " + quoted(s.point)})
+		s.turnAway(v, refusal{403, errInvalidPush, "this push session is for " + sdk.Quote(s.point)})
 	case !bytes.Equal(host(e.Remote), s.peer): // a push-id has 32 bits, which can be guessed
 		s.turnAway(v, refusal{403, errNoAccess, "this push session was set up from another address"})
 	case e.Body == abi.BodyNone:
@@ -149,7 +149,7 @@ func (s *state) directives(b []byte) (no refusal, ok bool) {
 			path, _ := httptext.SplitTarget(value)
 			template, err := httptext.AppendDecoded(nil, bytes.TrimPrefix(path, []byte{'/'}))
 			if err != nil || len(template) == 0 {
-				return refusal{404, errInvalidTemplate, "the Template-URL " + quoted(value) + " names no publishing point"}, false
+				return refusal{404, errInvalidTemplate, "the Template-URL " + sdk.Quote(value) + " names no publishing point"}, false
 			}
 			s.template = template
 		}

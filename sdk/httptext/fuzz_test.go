@@ -58,6 +58,9 @@ func FuzzHead(f *testing.F) {
 		if err == nil && (len(got) > len(path) || bytes.IndexByte(path, '%') < 0 && !bytes.Equal(got, path)) {
 			t.Fatalf("%q from %q", got, path)
 		}
+		if loose := Unescape(bytes.Clone(path)); err == nil && !bytes.Equal(loose, got) {
+			t.Fatalf("%q, not %q, from %q", loose, got, path)
+		}
 		for ok := true; ok; {
 			_, _, query, ok = NextQuery(query)
 		}

@@ -50,6 +50,25 @@ func NextQuery(query []byte) (name, value, rest []byte, ok bool) {
 	return nil, nil, nil, false
 }
 
+// Unescape resolves the percent escapes of b (RFC 3986 2.1) in place, and gives the part of b
+// that is left. What only looks like one stays, as with players who escape nothing.
+func Unescape(b []byte) []byte {
+	out := b[:0]
+	for i := 0; i < len(b); i++ {
+		if b[i] == '%' && i+2 < len(b) {
+			hi, ok1 := nibble(b[i+1])
+			lo, ok2 := nibble(b[i+2])
+			if ok1 && ok2 {
+				out = append(out, hi<<4|lo)
+				i += 2
+				continue
+			}
+		}
+		out = append(out, b[i])
+	}
+	return out
+}
+
 // AppendDecoded appends a path with its percent escapes resolved (RFC 3986 2.1). On
 // ErrEscape dst comes back as it was. Dot segments and plus signs stay as they are.
 func AppendDecoded(dst, path []byte) ([]byte, error) {

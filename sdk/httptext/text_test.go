@@ -231,6 +231,11 @@ func TestTargets(t *testing.T) {
 			t.Errorf("%q: %q %v", in, got, err)
 		}
 	}
+	for in, want := range map[string]string{"/a%20b+c%2F%c3%A4": "/a b+c/ä", "": "", "100%": "100%", "%2": "%2", "a%zz%": "a%zz%", "%%20": "% ", "%2520": "%20"} {
+		if got := Unescape([]byte(in)); string(got) != want {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
 }
 
 func TestHeads(t *testing.T) {

@@ -34,6 +34,17 @@ func Append(b, text []byte) []byte {
 	return b
 }
 
+// AppendElement appends an element that holds text and nothing else, behind indent, with end
+// after it; nothing if there is no text. The name is written as it is.
+func AppendElement(b []byte, indent, name string, text []byte, end string) []byte {
+	if len(text) == 0 {
+		return b
+	}
+	b = append(append(append(append(b, indent...), '<'), name...), '>')
+	b = Append(b, text)
+	return append(append(append(append(b, "</"...), name...), '>'), end...)
+}
+
 // AppendLine appends text as one line of a document that knows no escapes: what would end
 // the line, or is another control character, becomes "?", and what is no UTF-8 the
 // replacement character.

@@ -26,6 +26,13 @@ func TestAppend(t *testing.T) {
 	}
 }
 
+func TestAppendElement(t *testing.T) {
+	b := AppendElement([]byte("x"), "  ", "title", nil, "\n")
+	if b = AppendElement(b, "  ", "title", []byte("a<b"), "\r\n"); string(b) != "x  <title>a&lt;b</title>\r\n" {
+		t.Errorf("%q", b)
+	}
+}
+
 func TestAllocations(t *testing.T) {
 	b, text := make([]byte, 0, 1024), []byte("a<b>&'c\"\x01é")
 	if n := testing.AllocsPerRun(100, func() { b = AppendLine(Append(b[:0], text), text) }); n != 0 {
