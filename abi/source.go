@@ -10,7 +10,7 @@ package abisource
 
 import "embed"
 
-//go:embed v1/coder.go v1/datagram.go v1/doc.go v1/event.go v1/frame.go v1/keys.go v1/list.go v1/login.go v1/op.go v1/summary.go v1/verdict.go v1/visit.go
+//go:embed v1/coder.go v1/datagram.go v1/doc.go v1/event.go v1/frame.go v1/keys.go v1/list.go v1/login.go v1/op.go v1/summary.go v1/verdict.go v1/visit_event.go v1/visit_verdict.go
 var sources embed.FS
 
 // Sources gives the files, read-only, under their paths from this folder: "v1/doc.go".
