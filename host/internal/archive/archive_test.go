@@ -288,34 +288,52 @@ func (f *stuckFile) flush() error {
 
 func (f *stuckFile) finish() error { return f.flush() }
 
+// stuckRig keeps a fed point on such a disk, in files of its own choice.
+type stuckRig struct {
+	*Room
+	point *point.Point
+	free  chan struct{}
+	made  int // files
+}
+
+func newStuckRig(t *testing.T) *stuckRig {
+	t.Helper()
+	r := &stuckRig{free: make(chan struct{}), point: point.New(point.Options{Name: "a", Buffer: time.Hour}, nil)}
+	r.Room = New(Options{Log: slog.New(slog.DiscardHandler), create: func(w Want, _ []byte, _ time.Time) (file, error) {
+		r.made++
+		return &stuckFile{plain: plain{w: Written{Path: w.File}, to: newWriter(nil)}, free: r.free}, nil
+	}})
+	f, err := r.point.Publish("encoder", true, time.Now())
+	if err == nil {
+		_, err = f.Open("mpegts")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.SetHeader([]byte("h"))
+	feed(f, [][]byte{{1}, {2}})
+	return r
+}
+
+// keep has the point kept in another file, and gives its state.
+func (r *stuckRig) keep(path string) Status {
+	r.Set([]Want{{Point: r.point, Rendition: "mpegts", File: path}})
+	synctest.Wait()
+	st, _ := r.Of(r.point)
+	return st
+}
+
 // TestStuckDisk: a disk that answers no more holds up neither a change of what is kept nor
 // who asks for the state; another file of the point begins at once, but not without end;
 // the room's end waits for a while.
 func TestStuckDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		free, made := make(chan struct{}), 0
-		stuck := func(w Want, _ []byte, _ time.Time) (file, error) {
-			made++
-			return &stuckFile{plain: plain{w: Written{Path: w.File}, to: newWriter(nil)}, free: free}, nil
-		}
-		r := New(Options{Log: slog.New(slog.DiscardHandler), create: stuck})
-		p := point.New(point.Options{Name: "a", Buffer: time.Hour}, nil)
-		f, err := p.Publish("encoder", true, time.Now())
-		if err == nil {
-			_, err = f.Open("mpegts")
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.SetHeader([]byte("h"))
-		feed(f, [][]byte{{1}, {2}})
+		r := newStuckRig(t)
 		began := time.Now()
 		for i, path := range []string{"one", "two", "three", "four"} {
-			r.Set([]Want{{Point: p, Rendition: "mpegts", File: path}})
-			synctest.Wait()
-			st, ok := r.Of(p)
-			if !ok || st.File != path || made != min(i+1, mostEnding) {
-				t.Errorf("%s: %d files were begun, %+v", path, made, st)
+			st := r.keep(path)
+			if st.File != path || r.made != min(i+1, mostEnding) {
+				t.Errorf("%s: %d files were begun, %+v", path, r.made, st)
 			}
 			if waits := i >= mostEnding; waits != (st.State == Waiting && st.Reason != "") {
 				t.Errorf("%s is %s: %q", path, st.State, st.Reason)
@@ -328,11 +346,11 @@ func TestStuckDisk(t *testing.T) {
 		if took := time.Since(began); took != closeTimeout {
 			t.Errorf("the room ended after %v", took)
 		}
-		close(free)
+		close(r.free)
 		began = time.Now()
 		r.Close()
-		if took := time.Since(began); took != 0 || made != mostEnding {
-			t.Errorf("the disk answers, and the room ended after %v with %d files", took, made)
+		if took := time.Since(began); took != 0 || r.made != mostEnding {
+			t.Errorf("the disk answers, and the room ended after %v with %d files", took, r.made)
 		}
 	})
 }
@@ -340,28 +358,14 @@ func TestStuckDisk(t *testing.T) {
 // TestStuckGoesOn: who waits for the files before it begins once one of them is finished.
 func TestStuckGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		free := make(chan struct{})
-		r := New(Options{Log: slog.New(slog.DiscardHandler), create: func(w Want, _ []byte, _ time.Time) (file, error) {
-			return &stuckFile{plain: plain{w: Written{Path: w.File}, to: newWriter(nil)}, free: free}, nil
-		}})
+		r := newStuckRig(t)
 		defer r.Close()
-		p := point.New(point.Options{Name: "a", Buffer: time.Hour}, nil)
-		f, err := p.Publish("encoder", true, time.Now())
-		if err == nil {
-			_, err = f.Open("mpegts")
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.SetHeader([]byte("h"))
-		feed(f, [][]byte{{1}, {2}})
 		for _, path := range []string{"one", "two", "three"} {
-			r.Set([]Want{{Point: p, Rendition: "mpegts", File: path}})
-			synctest.Wait()
+			r.keep(path)
 		}
-		close(free)
+		close(r.free)
 		synctest.Wait()
-		if st, _ := r.Of(p); st.State != Recording || st.Path != "three" || st.Reason != "" {
+		if st, _ := r.Of(r.point); st.State != Recording || st.Path != "three" || st.Reason != "" {
 			t.Errorf("%+v", st)
 		}
 	})
