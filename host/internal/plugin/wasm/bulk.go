@@ -182,7 +182,7 @@ func ifOutside(param byte) []byte {
 
 // turn begins the loop that does one piece each turn: what is the last piece is done and the helper returns.
 func (w *rewriter) turn(op []byte) []byte {
-	return join([]byte{opLoop, typeEmpty}, w.charge(nil, pieceBytes>>bytesPerUnit), ifLast, allAtOnce, op, []byte{opReturn, opEnd})
+	return join([]byte{opLoop, typeEmpty}, w.check(w.charge(nil, pieceBytes>>bytesPerUnit)), ifLast, allAtOnce, op, []byte{opReturn, opEnd})
 }
 
 // fillInPieces is called in place of memory.fill when there is no fuel left, which is so for all that fill more than a slice pays for.

@@ -52,11 +52,6 @@ func measure(span time.Duration) (g gauge) {
 	}
 }
 
-func median(all []time.Duration) time.Duration {
-	slices.Sort(all)
-	return all[len(all)/2]
-}
-
 // contest is the same measurement in many rounds, of which it keeps the worst of each.
 type contest struct{ late, pauses, stops []time.Duration }
 

@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/plugin"
@@ -140,6 +142,11 @@ func sin(t testing.TB, i plugin.Instance, frame []byte, want plugin.Kind) *plugi
 		t.Fatalf("a lost instance was called again: %v", again)
 	}
 	return f
+}
+
+func median(all []time.Duration) time.Duration {
+	slices.Sort(all)
+	return all[len(all)/2]
 }
 
 // lines is a log that tests read.

@@ -26,6 +26,7 @@ const (
 	opI32LtS       = 0x48
 	opI32GtU       = 0x4b
 	opI32LeU       = 0x4d
+	opI32GeS       = 0x4e
 	opI64GtU       = 0x56
 	opI32Add       = 0x6a
 	opI32Sub       = 0x6b

@@ -114,7 +114,7 @@ func (b *meteredBody) openLoop(sig signature) {
 	}
 }
 
-// entry is the code that charges for the function itself.
+// entry is the code that charges for the function itself: a loop whose only way back is that of new fuel.
 func (b *meteredBody) entry(fn uint32) []byte {
 	switch {
 	case b.w.leaves[fn] != 0:
@@ -123,5 +123,11 @@ func (b *meteredBody) entry(fn uint32) []byte {
 		putCost(b.out[b.covers:], getCost(b.out[b.covers:])+b.entryCost)
 		return nil
 	}
-	return b.w.charge(nil, b.entryCost)
+	return append(b.w.checkAgain(b.w.charge([]byte{opLoop, typeEmpty}, b.entryCost)), opEnd)
 }
+
+// maxEntry is more than an entry costs: a function's locals, the straight code behind it, and what one instruction moves. What has got new fuel pays an
+// entry once more, so there must be some left for what follows, or it would ask for ever.
+const maxEntry = maxLocals + maxStraight + maxParams
+
+const _ = uint(slice - 2*maxEntry)
