@@ -30,8 +30,11 @@ func (w *worker) lead(v *Viewer, c convoy, before uint64) {
 // follow sends a viewer what the one before it was sent, if it stands where that stood and
 // nothing else is asked of it.
 func (w *worker) follow(v *Viewer, now time.Duration) bool {
+	if v.udp != nil {
+		return w.followUDP(v, now)
+	}
 	c, s := &w.convoy, &v.state
-	if c.bytes == nil || !v.cursor.IsAt(&c.from) || v.rules != c.rules || v.fd < 0 || v.out != nil ||
+	if c.bytes == nil || !v.cursor.IsAt(&c.from) || v.rules != c.rules || v.out != nil ||
 		s.burst != noBurst || s.leave != None || s.next != nil || s.held || s.ended {
 		return false
 	}

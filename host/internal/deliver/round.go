@@ -190,6 +190,7 @@ func (f *feed) part(now, until time.Duration) time.Duration {
 		}
 	}
 	w.convoy = convoy{}
+	w.udp.convoy.drop()
 	w.udp.flush(now)
 	at := w.clock()
 	k.spent += at - began

@@ -33,7 +33,7 @@ type AttachUDP struct {
 }
 
 // UDPSocket says by which socket datagrams go. Viewers of one worker that say the
-// same share one. The zero value: a socket of the pool's own, of the system's choice.
+// same, and have the same Segment, share one. The zero value: a socket of the pool's own, of the system's choice.
 type UDPSocket struct {
 	TTL       int    // hops; -1 or less: the system's choice
 	Interface string // name; empty: as the system routes
@@ -67,7 +67,7 @@ func (p *Pool) AttachUDP(a AttachUDP) (*Viewer, error) {
 	if a.Socket.Shared != nil { // one worker hears what ICMP says of its peers
 		w = p.workers[maphash.Comparable(sharedSeed, a.Socket.Shared)%uint64(len(p.workers))]
 	}
-	socket, err := w.udp.table.open(w.poller, a.Socket, a.To.Addr())
+	socket, err := w.udp.table.open(w.poller, a.Socket, a.To.Addr(), a.Segment)
 	if err != nil {
 		return nil, fmt.Errorf("deliver: attach: open socket: %w", err)
 	}

@@ -34,6 +34,7 @@ type udpSocket struct {
 	dirty   bool // in udpWorker.dirty
 	full    bool // it took nothing the last time
 	plain   bool // the kernel has no UDP_SEGMENT
+	segment int  // at which the kernel cuts what says nothing else (udp(7)), which costs less than to say it of each message; 0: it cuts nothing
 
 	n        int // messages of the batch
 	headers  [batchMessages]unix.Mmsghdr
@@ -53,6 +54,7 @@ type owner struct {
 type udpKey struct {
 	UDPSocket
 	v6, group bool
+	segment   int // of its viewers; 0 if they share another owner's
 }
 
 // udpTable is a worker's sockets; whoever attaches uses it too.
@@ -63,9 +65,13 @@ type udpTable struct {
 	next  uint32
 }
 
-// open gives the socket for a destination, and counts a user of it.
-func (t *udpTable) open(p *poller, from UDPSocket, to netip.Addr) (*udpSocket, error) {
+// open gives the socket for a destination whose datagrams are cut at segment, and counts a
+// user of it.
+func (t *udpTable) open(p *poller, from UDPSocket, to netip.Addr, segment int) (*udpSocket, error) {
 	key := udpKey{UDPSocket: from, v6: to.Is6(), group: to.IsMulticast()}
+	if from.Shared == nil {
+		key.segment = segment
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s := t.byKey[key]; s != nil {
@@ -77,6 +83,9 @@ func (t *udpTable) open(p *poller, from UDPSocket, to netip.Addr) (*udpSocket, e
 		return nil, err
 	}
 	s := &udpSocket{fd: fd, key: key, refs: 1, id: t.next}
+	if key.segment > 0 && unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT, key.segment) == nil {
+		s.segment = key.segment
+	}
 	t.next = (t.next + 1) &^ udpSlots
 	if err := p.control(fd, unix.EPOLLET, udpSlots|s.id, 0); err != nil { // errors are told of unasked
 		_ = unix.Close(fd)

@@ -17,7 +17,7 @@ type udpSocket struct {
 	dirty, full, plain bool
 }
 
-func (*udpSocket) isFull() bool             { return false }
+func (*udpSocket) room() int                { return 0 }
 func (*udpSocket) add(*Viewer, []byte, int) {}
 func (*udpWorker) discard(*udpSocket)       {}
 
@@ -25,10 +25,12 @@ type udpKey struct{ UDPSocket }
 
 type udpTable struct{}
 
-func (*udpTable) open(*poller, UDPSocket, netip.Addr) (*udpSocket, error) { return nil, errPlatform }
-func (*udpTable) release(*poller, *udpSocket) bool                        { return true }
-func (*udpTable) retire(*udpSocket)                                       {}
-func (*udpTable) all() []*udpSocket                                       { return nil }
+func (*udpTable) open(*poller, UDPSocket, netip.Addr, int) (*udpSocket, error) {
+	return nil, errPlatform
+}
+func (*udpTable) release(*poller, *udpSocket) bool { return true }
+func (*udpTable) retire(*udpSocket)                {}
+func (*udpTable) all() []*udpSocket                { return nil }
 
 func (*udpWorker) send(*udpSocket, time.Duration) bool { return true }
 func (*udpWorker) happened(uint32)                     {}

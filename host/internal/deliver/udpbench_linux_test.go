@@ -79,15 +79,7 @@ func newUDPBench(t testing.TB, viewers int) *udpBench {
 	b := &udpBench{bench: *newBench(t, 0)}
 	for range viewers {
 		c, to := receiver(t)
-		s, err := b.worker.udp.table.open(b.worker.poller, UDPSocket{TTL: -1}, to.Addr())
-		if err != nil {
-			t.Fatal(err)
-		}
-		a := AttachUDP{Attach: Attach{Log: b.log, Cursor: b.log.Cursor(stream.Start{}), Latency: b.worker.options.Latency}, To: to, Segment: tsPacket}
-		v := newViewer(b.worker, a.Attach)
-		v.udp = newDatagrams(&a, s, 0)
-		b.worker.inbox.put(&letter{viewer: v, order: orderAttach})
-		b.viewers, b.peers = append(b.viewers, v), append(b.peers, c)
+		b.viewers, b.peers = append(b.viewers, b.attach(t, to, tsPacket)), append(b.peers, c)
 	}
 	b.turn()
 	return b

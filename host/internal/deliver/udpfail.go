@@ -39,6 +39,10 @@ type failing struct {
 	pause  time.Duration // the last one
 }
 
+// isThere tells whether the destination has failed of late, or its sink has yet to hear that
+// it is well.
+func (f *failing) isThere() bool { return f.told || f.until != 0 }
+
 // fail notes that a destination could not be sent to; the turn's end decides.
 func (u *udpWorker) fail(v *Viewer, why syscall.Errno, local bool) {
 	if f := &v.udp.failing; f.reason == 0 && f.until == 0 {

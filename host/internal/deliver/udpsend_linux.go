@@ -11,7 +11,8 @@ import (
 	"github.com/weir-media/weir/host/internal/dgram"
 )
 
-func (s *udpSocket) isFull() bool { return s.n == batchMessages }
+// room is how many messages the batch still takes.
+func (s *udpSocket) room() int { return batchMessages - s.n }
 
 // add puts one message into the batch: b goes to the viewer in datagrams of size bytes.
 func (s *udpSocket) add(v *Viewer, b []byte, size int) {
@@ -26,9 +27,12 @@ func (s *udpSocket) add(v *Viewer, b []byte, size int) {
 	h.Namelen = d.name.Len()
 	h.Iov = &s.vectors[i]
 	h.SetIovlen(1)
-	n := 0
+	n, cut := 0, 0
 	if len(b) > size {
-		n = putSegment(s.controls[i][:], uint16(size))
+		cut = size
+	}
+	if cut != s.segment {
+		n = putSegment(s.controls[i][:], uint16(cut))
 	}
 	if s.key.From.IsValid() {
 		n += putSource(s.controls[i][n:], s.key.From)
@@ -40,7 +44,8 @@ func (s *udpSocket) add(v *Viewer, b []byte, size int) {
 	h.SetControllen(n)
 }
 
-// putSegment writes the option that has the kernel or the device cut (udp(7)).
+// putSegment writes the option that has the kernel or the device cut (udp(7)); with 0 it
+// does not.
 func putSegment(b []byte, size uint16) int {
 	c := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
 	c.Level, c.Type = unix.IPPROTO_UDP, unix.UDP_SEGMENT
@@ -94,32 +99,38 @@ func (u *udpWorker) send(s *udpSocket, now time.Duration) bool {
 func (u *udpWorker) sent(s *udpSocket, first, n int) {
 	datagrams := 0
 	for i := first; i < first+n; i++ {
-		datagrams += s.owners[i].took(int(s.vectors[i].Len))
+		datagrams += s.owners[i].sum(int(s.vectors[i].Len))
 	}
 	u.totals.datagrams.Add(uint64(datagrams))
 	u.totals.messages.Add(uint64(n))
 }
 
-// took counts a message of n bytes, and gives how many datagrams it was.
-func (o *owner) took(n int) int {
-	count := (n + int(o.size) - 1) / int(o.size)
-	c := &o.viewer.count
-	c.bytes.Add(uint64(n))
-	c.sends.Add(1)
-	o.viewer.udp.counts.datagrams.Add(uint64(count))
+// sum counts a message of n bytes that was sent, but for its viewer, and gives how many
+// datagrams it was.
+func (o *owner) sum(n int) int {
 	o.feed.sum.bytes += uint64(n)
 	o.feed.sum.sends++
 	if o.feed.viewers == 0 { // nobody else does it any more
 		o.feed.flush()
 	}
-	return count
+	return o.datagrams(n)
+}
+
+// datagrams is how many a message of n bytes makes.
+func (o *owner) datagrams(n int) int { return (n + int(o.size) - 1) / int(o.size) }
+
+// took counts a datagram of n bytes that was sent by itself.
+func (o *owner) took(n int) {
+	o.viewer.udp.count(o.viewer, n, 1)
+	o.sum(n)
 }
 
 // discard drops the batch of a socket that is closed.
 func (u *udpWorker) discard(s *udpSocket) {
 	for i := range s.n {
-		o := &s.owners[i]
-		u.drop(o.viewer, DropNoBuffer, (int(s.vectors[i].Len)+int(o.size)-1)/int(o.size))
+		o, n := &s.owners[i], int(s.vectors[i].Len)
+		o.viewer.udp.uncount(o.viewer, n, o.datagrams(n))
+		u.drop(o.viewer, DropNoBuffer, o.datagrams(n))
 	}
 	s.keep(s.n)
 }
@@ -144,9 +155,10 @@ func (s *udpSocket) keep(sent int) {
 // refused handles a message that the kernel did not take.
 func (u *udpWorker) refused(s *udpSocket, i int, errno unix.Errno) {
 	o := &s.owners[i]
-	v, size := o.viewer, int(o.size)
+	v := o.viewer
 	b := unsafe.Slice(s.vectors[i].Base, int(s.vectors[i].Len))
-	count := (len(b) + size - 1) / size
+	count := o.datagrams(len(b))
+	v.udp.uncount(v, len(b), count)
 	switch {
 	case errno == unix.ENOBUFS || errno == unix.ENOMEM:
 		u.drop(v, DropNoBuffer, count)
@@ -171,9 +183,16 @@ func (u *udpWorker) sendPlain(s *udpSocket, o *owner, b []byte) {
 	one.Hdr.Name, one.Hdr.Namelen = v.udp.name.Pointer(), v.udp.name.Len()
 	one.Hdr.Iov = &vector
 	one.Hdr.SetIovlen(1)
+	used := 0
+	if s.segment > 0 {
+		used = putSegment(control[:], 0)
+	}
 	if s.key.From.IsValid() {
+		used += putSource(control[used:], s.key.From)
+	}
+	if used > 0 {
 		one.Hdr.Control = &control[0]
-		one.Hdr.SetControllen(putSource(control[:], s.key.From))
+		one.Hdr.SetControllen(used)
 	}
 	for tries := 0; len(b) > 0; {
 		n := min(size, len(b))

@@ -34,7 +34,12 @@ func (w *worker) serveUDP(v *Viewer, now time.Duration) {
 	rate := int(d.burst * float64(stream))
 	d.bucket.size = bucketFor(stream)
 	d.bucket.fill(now, rate)
+	c, before := &w.udp.convoy, v.cursor.Sent()
+	c.begin(v, w.convoy.leads)
 	end := w.gather(v, now)
+	if end == caughtUp {
+		c.end(v, rate, before)
+	}
 	if end == leaving {
 		w.finish(v, v.state.leave)
 		return
@@ -59,7 +64,7 @@ func (w *worker) serveUDP(v *Viewer, now time.Duration) {
 func (w *worker) gather(v *Viewer, now time.Duration) outcome {
 	d := v.udp
 	for {
-		if !w.udp.hasRoom(d.socket, now) {
+		if !w.udp.takes(d.socket, 1, now) {
 			return blocked
 		}
 		if d.bucket.tokens <= 0 {
@@ -67,6 +72,7 @@ func (w *worker) gather(v *Viewer, now time.Duration) outcome {
 		}
 		if len(d.first) > 0 && v.cursor.AtBoundary() {
 			m := d.first[0]
+			w.udp.convoy.spoil()
 			w.put(v, m.b, d.cut(), now)
 			d.first = d.first[1:]
 			v.owes.Add(-int32(m.owed))
@@ -77,6 +83,7 @@ func (w *worker) gather(v *Viewer, now time.Duration) outcome {
 			return end
 		}
 		if !packets {
+			w.udp.convoy.spoil()
 			w.put(v, b, d.cut(), now)
 			v.wrote(len(b))
 			continue
@@ -93,6 +100,7 @@ func (w *worker) gather(v *Viewer, now time.Duration) outcome {
 			return caughtUp
 		}
 		w.put(v, b[:n], size, now)
+		w.udp.convoy.add(b[:n], size)
 		v.cursor.Advance(n)
 	}
 }
@@ -204,18 +212,19 @@ func (w *worker) put(v *Viewer, b []byte, size int, now time.Duration) {
 	}
 }
 
-// hasRoom tells whether the socket's batch takes a message, once it is sent if need be.
-func (u *udpWorker) hasRoom(s *udpSocket, now time.Duration) bool {
-	return !s.full && (!s.isFull() || u.send(s, now))
+// takes tells whether the socket's batch takes n messages, once it is sent if need be.
+func (u *udpWorker) takes(s *udpSocket, n int, now time.Duration) bool {
+	return !s.full && (s.room() >= n || u.send(s, now))
 }
 
 // add puts one message into the socket's batch.
 func (u *udpWorker) add(v *Viewer, b []byte, size int, now time.Duration) {
-	s := v.udp.socket
-	if !u.hasRoom(s, now) {
-		u.drop(v, DropNoBuffer, (len(b)+size-1)/size)
+	s, count := v.udp.socket, (len(b)+size-1)/size
+	if !u.takes(s, 1, now) {
+		u.drop(v, DropNoBuffer, count)
 		return
 	}
 	s.add(v, b, size)
+	v.udp.count(v, len(b), count)
 	u.mark(s)
 }

@@ -88,6 +88,21 @@ type udpCounts struct {
 	reason                      atomic.Uint32
 }
 
+// count counts a message of n bytes that is in the socket's batch: the kernel takes nearly
+// all, and by then the viewer has left the processor's cache.
+func (d *datagrams) count(v *Viewer, n, datagrams int) {
+	v.count.bytes.Add(uint64(n))
+	v.count.sends.Add(1)
+	d.counts.datagrams.Add(uint64(datagrams))
+}
+
+// uncount takes count back, of a message that was not sent.
+func (d *datagrams) uncount(v *Viewer, n, datagrams int) {
+	v.count.bytes.Add(-uint64(n))
+	v.count.sends.Add(^uint64(0))
+	d.counts.datagrams.Add(-uint64(datagrams))
+}
+
 type udpSums struct {
 	viewers, paused                           atomic.Int64
 	datagrams, messages, calls, full, retries atomic.Uint64

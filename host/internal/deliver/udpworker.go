@@ -13,6 +13,7 @@ type udpWorker struct {
 	failed  []*Viewer     // could not be sent to in this turn
 	due     time.Duration // of the first of waiting; 0: none
 	dirty   []*udpSocket  // whose batch is not sent
+	convoy  udpConvoy
 	totals  udpSums
 }
 
