@@ -128,27 +128,3 @@ func secure(ctx context.Context, b *bench) error {
 	}
 	return nil
 }
-
-// udpBound is how much more weir may cost than the floor with UDP_SEGMENT and the same bytes a send.
-const udpBound = 1.2
-
-func datagrams(ctx context.Context, b *bench) error {
-	const size = 1316
-	for _, c := range pick(b, []crowd{{200, 1000}, {200, 4000}}, []crowd{{20, 1000}}) {
-		j := job{form: formUDP, kbit: c.kbit, viewers: c.viewers, udpPort: b.ports.first + udpOffset}
-		l := pick(b, load{viewers: c.viewers, settle: 1.5, window: 4}, load{viewers: c.viewers, settle: 1, window: 2})
-		for round := range b.rounds {
-			b.results.round = round
-			x, err := b.try(ctx, "udp", c.String(), "weir", weir, j, l)
-			if err != nil {
-				return err
-			}
-			j.chunk = max(1, (sendSize(x, c.kbit)+size/2)/size) * size
-			if _, err = b.try(ctx, "udp", c.String(), floorSame, floor, j, l); err != nil {
-				return err
-			}
-		}
-		b.beside("udp", c.String(), floorSame, udpBound)
-	}
-	return nil
-}

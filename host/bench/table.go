@@ -102,6 +102,7 @@ in turns, in one run. Compare ratios; times hold for this machine alone.
 const notes = `
 ## How to read it
 - **floor** is ` + "`writefan`" + `, one C thread that writes one shared buffer to all viewers: as many bytes with each send as weir did in that round.
+  Its datagrams are whole: it is measured with the number below weir's mean and the one above, and the two are mixed to that mean.
 - **A peer at its gap**: what a send costs hardly depends on its size, so whoever holds media back longer is cheaper. Each peer is therefore compared
   with weir at a ` + "`latency`" + ` at which weir's worst gap is not longer than the peer's. Viewers read every 5 ms: a difference of up to 5 ms is none.
 - On loopback the receiver's TCP work runs in the sender's context and is in every server's figure alike.
