@@ -2,7 +2,10 @@ package main
 
 import (
 	"bufio"
+	"context"
+	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -86,15 +89,53 @@ func startWeir(b *bench, j job, program string) (*service, error) {
 	if err == nil && j.form != formMMSH {
 		err = until(patience, s.server, func() (bool, error) { return probe(live+".ts", nil) })
 	}
+	if err == nil && j.tidy {
+		socket := b.socketOf(port)
+		err = until(patience, s.server, func() (bool, error) { return hasSpares(socket) })
+	}
 	if err != nil {
 		return fail(err)
 	}
 	return s, nil
 }
 
+// hasSpares asks weir, by its socket, whether each plugin in use has its spare instance: those come a second after the first event, take megabytes, and are
+// no viewer's.
+func hasSpares(socket string) (bool, error) {
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}}}
+	answer, err := client.Get("http://weir/v1/status")
+	if err != nil {
+		return false, err
+	}
+	defer answer.Body.Close()
+	var status struct {
+		Plugins []struct{ Events, Spares uint64 }
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&status); err != nil {
+		return false, err
+	}
+	used := 0
+	for _, p := range status.Plugins {
+		if p.Events > 0 {
+			used++
+			if p.Spares == 0 {
+				return false, nil
+			}
+		}
+	}
+	return used > 0, nil
+}
+
+func (b *bench) socketOf(port int) string {
+	return filepath.Join(b.dir, fmt.Sprintf("weir-%d.sock", port))
+}
+
 func (b *bench) weirConfig(j job, port, push, metrics int) string {
 	var c strings.Builder
-	fmt.Fprintf(&c, "admin: {socket: %q}\nmetrics: {address: \"127.0.0.1:%d\"}\nlisteners:\n", filepath.Join(b.dir, fmt.Sprintf("weir-%d.sock", port)), metrics)
+	fmt.Fprintf(&c, "admin: {socket: %q}\nmetrics: {address: \"127.0.0.1:%d\"}\nlisteners:\n", b.socketOf(port), metrics)
 	web := "[web]"
 	if push != port {
 		web = "[web, push]"
