@@ -9,7 +9,8 @@
 // media, never keeps a slice, never allocates in steady state, and never panics,
 // whatever the bytes are.
 //
-// A Mux does the opposite: access units come in piece by piece, packets go out into the
+// ReadElementary tells which bytes of a packet are an elementary stream's, for whoever takes
+// one out. A Mux does the opposite: access units come in piece by piece, packets go out into the
 // caller's buffer, and its state too is a plain value.
 //
 // A relay groups whole packets into media packets: it begins a new one where
