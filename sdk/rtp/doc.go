@@ -1,12 +1,13 @@
 // Package rtp reads the heads of RTP packets (RFC 3550), puts packets back into the order
 // of their sequence numbers, and takes access units out of them: H.264 (RFC 6184), AAC
-// (RFC 3640) and MPEG audio (RFC 2250). It reads and writes the reports of RTCP.
+// (RFC 3640) and MPEG audio (RFC 2250). Packers do the opposite: they cut elementary streams
+// into payloads, as their bytes come. It reads and writes the reports of RTCP.
 //
 // It owns nothing and does no input or output. Datagrams come in one by one; what goes
 // out is where their payloads lie, and by a Window in which order to take them and how
 // many are missing. What they hold goes to a Sink, piece by piece. The state between
-// datagrams is a Window, an H264, an AAC and an Order: plain values of bounded size that
-// can be written to bytes and read back. It never keeps a slice that it was given, does
+// datagrams is a Window, an H264, an AAC, an Order, an H264Packer and a SoundPacker: plain
+// values of bounded size that can be written to bytes and read back. It never keeps a slice that it was given, does
 // not allocate in steady state, and never panics, whatever the bytes are.
 //
 // Section numbers are those of RFC 3550 where no other document is named. Functions are
