@@ -1,0 +1,167 @@
+package main
+
+import (
+	"encoding/binary"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/sdk"
+	"github.com/weir-media/weir/sdk/mpegts"
+	"github.com/weir-media/weir/sdk/rtp"
+)
+
+// The rendition's streams, in the order in which players learn of them.
+const (
+	pictures = iota
+	sound
+	streams
+)
+
+const (
+	nanosPerSecond = 1_000_000_000
+	pictureRate    = 90_000 // RFC 6184 8.2.1: the clock
+)
+
+// track is a stream that is made of an elementary stream.
+type track struct {
+	pid      uint16 // of the elementary stream; 0: there is none
+	counter  uint8  // the next continuity counter plus one; 0: not known
+	left     uint16 // bytes of the PES packet that are still to come; 0: not known
+	sequence uint16 // of the next RTP packet
+	ssrc     uint32
+	offset   uint32 // added to timestamps (RFC 3550 5.1: random)
+	packets  uint32 // sent so far
+	octets   uint32 // likewise, of payload
+}
+
+// packing is a packager's memory. The zero value stands before PACKAGE.
+type packing struct {
+	begun   bool
+	headed  bool // a header has gone out
+	waiting bool // since is valid
+	key     bool // viewers may begin with the next RTP packet of the main track
+	jump    bool // times or content jump before the next packet
+	placed  bool // anchor is valid
+	shown   uint8
+	since   int64 // when parameters were first waited for, on the timeline
+	anchor  int64 // wall clock of the timeline's beginning, ns
+	report  int64 // when the last sender reports went out, on the timeline
+	tracks  [streams]track
+	nal     rtp.H264Packer
+	frames  rtp.SoundPacker
+}
+
+// plugin holds one instance's scratch.
+type plugin struct{ out output }
+
+func newPlugin() *sdk.Plugin {
+	p := new(plugin)
+	return sdk.New(nil, p.event)
+}
+
+func (p *plugin) event(k *packing, e abi.Record, v *sdk.Verdicts) error {
+	switch e := e.(type) {
+	case *abi.Package:
+		k.begin(e, v)
+	case *abi.Packets:
+		p.out.packets(k, e, v)
+	}
+	return nil
+}
+
+// begin takes the programme tables. Streams of which they say nothing new go on.
+func (k *packing) begin(e *abi.Package, v *sdk.Verdicts) {
+	if !k.begun {
+		le := binary.LittleEndian
+		for i := range k.tracks {
+			of := e.Entropy[6*i:]
+			k.tracks[i] = track{ssrc: max(1, le.Uint32(of)), sequence: le.Uint16(of[4:]), offset: le.Uint32(e.Entropy[12:]) + uint32(i)<<31}
+		}
+		k.begun = true
+	}
+	var d mpegts.Demux
+	for b := e.Header; len(b) >= mpegts.PacketSize; b = b[mpegts.PacketSize:] {
+		d.Feed(b)
+	}
+	var pids [streams]uint16
+	coding := rtp.NoSound
+	for _, s := range d.Streams() {
+		switch found := codingOf(&s); {
+		case s.Codec == mpegts.H264 && pids[pictures] == 0:
+			pids[pictures] = s.PID
+		case found != rtp.NoSound && pids[sound] == 0:
+			pids[sound], coding = s.PID, found
+		}
+	}
+	if t := &k.tracks[pictures]; t.pid != pids[pictures] {
+		t.pid, t.counter, k.nal = pids[pictures], 0, rtp.H264Packer{}
+		k.headed, k.waiting, k.shown = false, false, 0
+	}
+	if t := &k.tracks[sound]; t.pid != pids[sound] || k.frames.Coding != coding {
+		t.pid, t.counter, t.left, k.frames = pids[sound], 0, 0, rtp.SoundPacker{Coding: coding}
+		k.headed, k.waiting, k.shown = false, false, 0
+	}
+	if !k.headed {
+		k.announce(&d, v)
+	}
+}
+
+// codingOf tells how an elementary stream of sound is to be read. AAC with a LATM head
+// (type 11) is not.
+func codingOf(s *mpegts.Stream) rtp.SoundCoding {
+	const adts = 0x0F // ISO 13818-1 table 2-34
+	switch {
+	case s.Type == adts:
+		return rtp.ADTS
+	case s.Codec == mpegts.MPEGAudio:
+		return rtp.MPEGAudio
+	}
+	return rtp.NoSound
+}
+
+// gap notes a packet of the track, and tells whether some are missing before it (ISO
+// 13818-1 2.4.3.3). Not fresh: it is a repetition.
+func (t *track) gap(e *mpegts.Elementary) (missing, fresh bool) {
+	was := t.counter
+	t.counter = (e.Counter+1)&15 + 1
+	switch {
+	case was == 0 || e.Jump:
+		return false, true
+	case was == e.Counter+1:
+		return false, true
+	case was == t.counter:
+		return false, false
+	}
+	return true, true
+}
+
+// isKnown tells whether all is known that a description says of a track.
+func (k *packing) isKnown(i int) bool {
+	if i == pictures {
+		return len(k.nal.Params()) > 0
+	}
+	return k.frames.Rate() > 0
+}
+
+// main is the track with which viewers begin.
+func (k *packing) main() int {
+	if k.shown&(1<<pictures) != 0 {
+		return pictures
+	}
+	return sound
+}
+
+// rate is a track's clock, Hz.
+func (k *packing) rate(i int) uint32 {
+	if i == pictures {
+		return pictureRate
+	}
+	return k.frames.Rate()
+}
+
+// stamp gives the timestamp of a moment on the timeline, ns, without the track's offset.
+func stamp(ns int64, rate uint32) uint32 {
+	return uint32(ns/nanosPerSecond*int64(rate) + ns%nanosPerSecond*int64(rate)/nanosPerSecond)
+}
+
+// ticks converts ns to ticks of 90 kHz.
+func ticks(ns int64) int64 { return ns/100_000*9 + ns%100_000*9/100_000 }
