@@ -123,6 +123,11 @@ func judge(point *abi.PointSummary, rendition string) (no refusal, ok bool) {
 	if _, has := point.Renditions.Find(source); !has {
 		return refusal{404, "publishing point " + name + " carries no MPEG transport stream"}, false
 	}
+	if rendition == trackFrames {
+		if no, ok := judgeTracks(point); !ok {
+			return no, false
+		}
+	}
 	r, has := point.Renditions.Find(rendition)
 	switch {
 	case !has || r.Generation == 0:

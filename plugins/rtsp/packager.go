@@ -6,6 +6,7 @@ import (
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk"
+	"github.com/weir-media/weir/sdk/rtp"
 )
 
 const (
@@ -149,7 +150,7 @@ func (k *packing) count(octets int) {
 func (k *packing) report(unixNano int64, n *abi.PacketNote, v *sdk.Verdicts) {
 	var room [4 + reportSize]byte
 	b := appendFrame(room[:0], controlChannel, reportSize)
-	b = appendReport(b, report{ssrc: k.ssrc, unixNano: unixNano, timestamp: k.offset + ticks(n.DTS), packets: k.packets, octets: k.octets})
+	b = rtp.AppendSenderReport(b, &rtp.Sent{SSRC: k.ssrc, UnixNano: unixNano, Timestamp: k.offset + ticks(n.DTS), Packets: k.packets, Octets: k.octets}, cname)
 	p := v.Pieces()
 	p.Literal(b)
 	v.Packet(abi.Packet{PTS: n.PTS, DTS: n.DTS, Track: n.Track}, p)

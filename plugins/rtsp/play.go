@@ -31,6 +31,10 @@ func (p *plugin) describe(s *state, q *call, v *sdk.Verdicts) {
 		s.point = append(s.point[:0], name...)
 		s.base = appendBase(s.base[:0], q.URI)
 		s.play.isDescribed = true
+		if p.wantsTracks(q.URI) {
+			s.pend(q, kindDescribeTracks, v)
+			return
+		}
 		s.pend(q, kindDescribe, v)
 	}
 }
@@ -62,9 +66,7 @@ func (s *state) pointOf(uri []byte) (name []byte, ok bool) {
 		return nil, false
 	}
 	name = bytes.Trim(name, "/")
-	if cut, is := bytes.CutSuffix(name, []byte("/"+track)); is {
-		name = bytes.TrimRight(cut, "/")
-	}
+	name, _ = cutTrack(name)
 	return name, len(name) > 0 && len(name) <= maxName
 }
 
@@ -74,10 +76,7 @@ func appendBase(b, uri []byte) []byte {
 	if i := bytes.IndexAny(uri, "?#"); i >= 0 {
 		uri = uri[:i]
 	}
-	uri = bytes.TrimRight(uri, "/")
-	if cut, is := bytes.CutSuffix(uri, []byte("/"+track)); is {
-		uri = bytes.TrimRight(cut, "/")
-	}
+	uri, _ = cutTrack(bytes.TrimRight(uri, "/"))
 	return append(append(b, uri...), '/')
 }
 
@@ -107,7 +106,12 @@ func (p *plugin) setup(s *state, q *call, v *sdk.Verdicts) {
 		}
 		s.ensureID(&q.head.Entropy)
 		s.play.dropFlows(v)
+		before := s.play.tracks
 		s.play.take(&t)
+		if number := trackOf(q.URI); number > 0 {
+			s.play.setting = uint8(number)
+			s.play.tracks = before | 1<<(number-1)
+		}
 		s.pend(q, kindSetup, v)
 	}
 }
@@ -136,7 +140,7 @@ func (p *plugin) can(s *state, uri []byte, t *rtsp.Transport) bool {
 	switch {
 	case t.Lower == rtsp.TCP:
 		return !t.Multicast
-	case t.Lower == rtsp.Other || s.secure:
+	case t.Lower == rtsp.Other || s.secure || s.mode != modeRecord && !t.Record && trackOf(uri) > 0: // tracks are several, and one flow is a viewer (spec.md §8.5)
 		return false
 	case t.Multicast:
 		name, ok := s.pointOf(uri)

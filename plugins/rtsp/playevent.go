@@ -7,6 +7,7 @@ import (
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk"
 	"github.com/weir-media/weir/sdk/httptext"
+	"github.com/weir-media/weir/sdk/rtp"
 	"github.com/weir-media/weir/sdk/rtsp"
 )
 
@@ -66,10 +67,7 @@ func (p *plugin) peerURL(port uint16, query string) []byte {
 // nothing to a player: the rendition goes on, or ends by its own rules.
 func (p *plugin) pointed(s *state, e *abi.Point, v *sdk.Verdicts) {
 	y, point := &s.play, &e.Summary
-	rendition := interleaved
-	if s.pending.kind != kindDescribe {
-		rendition = y.rendition()
-	}
+	rendition := s.asked()
 	switch {
 	case s.pending.kind == kindNone || s.pending.kind >= kindRecord || !bytes.Equal(point.Name, s.point):
 		return
@@ -77,6 +75,9 @@ func (p *plugin) pointed(s *state, e *abi.Point, v *sdk.Verdicts) {
 		return
 	}
 	no, ok := judge(point, rendition)
+	if ok && s.pending.kind == kindSetup && y.setting > 0 && !y.hasTrack(point) {
+		no, ok = refusal{404, "there is no such track"}, false
+	}
 	if !ok {
 		if s.pending.kind == kindSetup {
 			s.giveUp(v)
@@ -89,12 +90,17 @@ func (p *plugin) pointed(s *state, e *abi.Point, v *sdk.Verdicts) {
 	case kindDescribe:
 		sdp := s.describePoint(point, ssrcOf(r.Header))
 		s.late(v, 200).field("Content-Base", string(s.base)).body("application/sdp", sdp).send(v)
+	case kindDescribeTracks:
+		s.late(v, 200).field("Content-Base", string(s.base)).body("application/sdp", s.describeTracks(point, r.Header)).send(v)
 	case kindSetup:
 		y.ssrc = ssrcOf(r.Header)
 		y.waits &^= waitPoint
 		p.answerSetup(s, v)
 	case kindPlay:
 		y.ssrc = ssrcOf(r.Header)
+		if y.tracks != 0 {
+			y.clocks = clocksOf(r.Header)
+		}
 		p.attach(s, point, v)
 	}
 }
@@ -150,6 +156,10 @@ func (p *plugin) answerSetup(s *state, v *sdk.Verdicts) {
 		p.answerGroup(s, v)
 	case y.isUDP():
 		s.answerFlows(v)
+	case y.setting > 0:
+		s.mode, y.phase = modePlay, playReady
+		t := rtsp.Transport{Lower: rtsp.TCP, Interleaved: channelsOf(int(y.setting)), HasSSRC: true, SSRC: y.clocks[y.setting-1].ssrc}
+		s.late(v, 200).transport(&t).send(v)
 	default:
 		s.ready(v, &rtsp.Transport{Lower: rtsp.TCP, Interleaved: rtsp.Pair{RTP: mediaChannel, RTCP: controlChannel, Set: true}, HasSSRC: true, SSRC: y.ssrc})
 	}
@@ -188,7 +198,7 @@ func (p *plugin) attach(s *state, point *abi.PointSummary, v *sdk.Verdicts) {
 		return
 	}
 	y.tables = nil
-	if r, ok := point.Renditions.Find(source); ok && isTables(len(r.Header)) {
+	if r, ok := point.Renditions.Find(source); ok && y.tracks == 0 && isTables(len(r.Header)) {
 		y.tables = append([]byte(nil), r.Header...)
 	}
 	a := abi.Attach{
@@ -210,6 +220,10 @@ func (p *plugin) attach(s *state, point *abi.PointSummary, v *sdk.Verdicts) {
 func (s *state) attached(e *abi.Attached, v *sdk.Verdicts) {
 	y := &s.play
 	if s.pending.kind != kindPlay || y.waits&waitAttached == 0 {
+		return
+	}
+	if y.tracks != 0 {
+		s.playTracks(e, v)
 		return
 	}
 	sequence, timestamp, known := readTag(e.Tag)
@@ -307,7 +321,7 @@ func (s *state) reportTo(h *abi.Head, v *sdk.Verdicts) {
 	var room [reportSize]byte
 	at := y.clock.timestamp + ticks(h.MonoNano-y.clock.mono)
 	p := v.Pieces()
-	p.Literal(appendReport(room[:0], report{ssrc: y.ssrc, unixNano: h.UnixNano, timestamp: at}))
+	p.Literal(rtp.AppendSenderReport(room[:0], &rtp.Sent{SSRC: y.ssrc, UnixNano: h.UnixNano, Timestamp: at}, cname))
 	v.Send(y.flow+1, p)
 }
 

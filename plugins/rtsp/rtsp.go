@@ -29,6 +29,7 @@ type plugin struct {
 	ports     string
 	groups    sdk.Config
 	ttl       uint8
+	tracks    bool     // are meant by a URL that does not say
 	sink      unitSink // scratch: what the recording half makes of a packet
 }
 
@@ -43,6 +44,7 @@ func (p *plugin) open(e *abi.Open) error {
 	c := sdk.Config(e.Config)
 	p.fastStart = c.Int("fast_start_ms", 0) * nanosPerMilli
 	p.ports = c.Text("ports", "")
+	p.tracks = c.Text("payload", "ts") == "tracks"
 	p.groups = c.Object("multicast")
 	p.ttl = uint8(c.Int("multicast_ttl", defaultTTL))
 	return nil

@@ -12,12 +12,18 @@ const (
 	// mediaLines describe the one stream (wire digest §5.2; RFC 3551 6).
 	mediaLines = "m=video 0 RTP/AVP 33\r\na=rtpmap:33 MP2T/90000\r\n"
 	ssrcLine   = "a=ssrc:" // RFC 5576 4.1
-	// track is the control URL of the one stream, below the presentation's.
+	// track is the control URL of the one stream, below the presentation's; those of tracks
+	// have another figure.
 	track = "trackID=0"
 )
 
 // describePoint makes the SDP of a point (RFC 8866, RFC 2326 C.1).
 func (s *state) describePoint(point *abi.PointSummary, ssrc uint32) []byte {
+	return append(s.describeSession(point, ssrc), mediaLines+"a=control:"+track+"\r\n"...)
+}
+
+// describeSession makes what stands before the media.
+func (s *state) describeSession(point *abi.PointSummary, ssrc uint32) []byte {
 	const usual = 384 // bytes (chosen)
 	family, local := "IP4 ", string(s.local)
 	if bytes.IndexByte(s.local, ':') >= 0 {
@@ -41,8 +47,7 @@ func (s *state) describePoint(point *abi.PointSummary, ssrc uint32) []byte {
 	} else {
 		b = append(b, "IP4 0.0.0.0"...)
 	}
-	b = append(b, "\r\nt=0 0\r\na=tool:weir\r\na=control:*\r\na=range:npt=now-\r\n"...)
-	return append(b, mediaLines+"a=control:"+track+"\r\n"...)
+	return append(b, "\r\nt=0 0\r\na=tool:weir\r\na=control:*\r\na=range:npt=now-\r\n"...)
 }
 
 func cutZone(address string) (before, zone string, found bool) {

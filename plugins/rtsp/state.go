@@ -26,6 +26,7 @@ const (
 	kindDescribe
 	kindSetup
 	kindPlay
+	kindDescribeTracks
 
 	kindRecord      kind = 16 // from here on the recording half's
 	kindSetupRecord kind = 17
