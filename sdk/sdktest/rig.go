@@ -26,6 +26,7 @@ type Rig struct {
 	plugin  *sdk.Plugin
 	in, out []byte
 	entropy byte
+	kept    *abi.Retain // the last one; nil: none
 }
 
 // Answers is what a Rig has of all events so far. Nothing of it is reused.
@@ -109,6 +110,15 @@ func (r *Rig) End(reason abi.EndReason) {
 	r.Send(&abi.End{Head: r.Head(), Reason: reason, Offset: uint64(len(r.Input))})
 }
 
+// Held is where the input begins that may be marked: what is not consumed, and what RETAIN
+// keeps of what is.
+func (r *Rig) Held() uint64 {
+	if r.kept != nil {
+		return min(r.kept.Offset, r.Taken)
+	}
+	return r.Taken
+}
+
 // Head gives an event's head, with other entropy each time and all its times 0.
 func (r *Rig) Head() abi.Head {
 	r.entropy++
@@ -127,6 +137,12 @@ func (r *Rig) apply(v abi.Record) {
 			r.t.Fatalf("consumes up to %d, stands at %d of %d", v.Offset, r.Taken, len(r.Input))
 		}
 		r.Taken = v.Offset
+	case *abi.Retain:
+		if v.Offset < r.Held() || v.Offset > uint64(len(r.Input)) || uint64(len(r.Input))-v.Offset > abi.MaxRetain {
+			r.t.Fatalf("retains from %d on, held is %d to %d", v.Offset, r.Held(), len(r.Input))
+		}
+		r.kept = v
+		r.Verdicts = append(r.Verdicts, v)
 	case *abi.Packet:
 		r.Packets = append(r.Packets, Packet{*v, r.resolve(v.Pieces)})
 	case *abi.Header:
@@ -154,8 +170,8 @@ func (r *Rig) resolve(p abi.Pieces) []byte {
 			out = append(out, piece.Bytes...)
 		case abi.PieceInput:
 			end := piece.Offset + uint64(piece.Length)
-			if piece.Offset < r.Taken || end > uint64(len(r.Input)) || piece.Length == 0 {
-				r.t.Fatalf("span %d to %d, held is %d to %d", piece.Offset, end, r.Taken, len(r.Input))
+			if piece.Offset < r.Held() || end > uint64(len(r.Input)) || piece.Length == 0 {
+				r.t.Fatalf("span %d to %d, held is %d to %d", piece.Offset, end, r.Held(), len(r.Input))
 			}
 			out = append(out, r.Input[piece.Offset:end]...)
 		default:
