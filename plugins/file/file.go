@@ -59,14 +59,18 @@ func (s *state) sniff(e *abi.Data, v *sdk.Verdicts) {
 		s.feed(v, "bytes:asf")
 	case layout == asf.TS:
 		s.feed(v, "bytes:mpegts")
+	case layout == asf.WebM:
+		s.feed(v, "bytes:webm")
+	case layout == asf.Ogg:
+		s.feed(v, "bytes:ogg")
 	default:
-		s.close(v, s.name()+" is neither ASF nor an MPEG transport stream"+guess(layout)+"; convert it, for example: ffmpeg -i FILE -f mpegts FILE.ts")
+		s.close(v, s.name()+" is neither ASF, an MPEG transport stream, WebM nor Ogg"+guess(layout)+"; convert it, for example: ffmpeg -i FILE -f mpegts FILE.ts")
 	}
 }
 
 func guess(l asf.Layout) string {
 	switch l {
-	case asf.Ogg, asf.WebM, asf.FLV, asf.FramedMMS, asf.FramedPush:
+	case asf.FLV, asf.FramedMMS, asf.FramedPush:
 		return " but " + l.String()
 	}
 	return ""

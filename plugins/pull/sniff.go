@@ -27,16 +27,20 @@ func (p *plugin) sniff(s *state, e *abi.Data, v *sdk.Verdicts) {
 		s.header(e, v)
 	case asf.TS:
 		s.pass(v, "bytes:mpegts")
+	case asf.WebM:
+		s.pass(v, "bytes:webm")
+	case asf.Ogg:
+		s.pass(v, "bytes:ogg")
 	case asf.FramedMMS, asf.FramedPush:
 		p.begin(s, e, v)
-	case asf.Ogg, asf.WebM, asf.FLV:
+	case asf.FLV:
 		s.close(v, s.where()+" sends "+layout.String()+", which no plugin here reads"+known)
 	default:
-		s.close(v, s.where()+" sends what is neither ASF nor an MPEG transport stream"+known)
+		s.close(v, s.where()+" sends what is neither ASF, an MPEG transport stream, WebM nor Ogg"+known)
 	}
 }
 
-const known = "; let it send ASF or MPEG-TS, for example: ffmpeg ... -listen 1 -f mpegts http://0.0.0.0:8081/live"
+const known = "; let it send ASF, MPEG-TS, WebM or Ogg, for example: ffmpeg ... -listen 1 -f mpegts http://0.0.0.0:8081/live"
 
 // header lets plain ASF through once its header is known to be good.
 func (s *state) header(e *abi.Data, v *sdk.Verdicts) {

@@ -14,6 +14,8 @@ const (
 	stream = "../../sdk/asf/testdata/wmv2.asfstream"
 	pipe   = "../../sdk/asf/testdata/wmv2-pipe.asf"
 	ts     = "../../sdk/mpegts/testdata/h264.ts"
+	webm   = "../../sdk/matroska/testdata/vp8-vorbis.webm"
+	vorbis = "../../sdk/ogg/testdata/vorbis.ogg"
 )
 
 func request(name string, state abi.PointState) *abi.HTTPRequest {
@@ -171,7 +173,7 @@ func TestSplitHeader(t *testing.T) {
 }
 
 func TestPassedThrough(t *testing.T) {
-	for path, format := range map[string]string{pipe: "bytes:asf", ts: "bytes:mpegts"} {
+	for path, format := range map[string]string{pipe: "bytes:asf", ts: "bytes:mpegts", webm: "bytes:webm", vorbis: "bytes:ogg"} {
 		r := start(t)
 		r.Renew = true
 		r.Stream(sample(t, path), 100)
@@ -230,8 +232,8 @@ func TestBodyRefused(t *testing.T) {
 		want   string
 	}{
 		{"empty", nil, 400, "no body"},
-		{"ogg", []byte("OggS\x00\x02"), 415, "the body is Ogg"},
-		{"webm", []byte("\x1A\x45\xDF\xA3\x01"), 415, "the body is WebM or Matroska"},
+		{"short ogg", []byte("Og"), 400, "ended after 2 bytes"},
+		{"short webm", []byte("\x1A\x45"), 400, "ended after 2 bytes"},
 		{"flv", []byte("FLV\x01\x05"), 415, "the body is Flash Video"},
 		{"junk", []byte("\x00\x01hello"), 415, "begins with 00 01 68 65 6c 6c 6f, which is neither"},
 		{"truncated plain", plain[:400], 400, "ended after 400 bytes"},

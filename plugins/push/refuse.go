@@ -8,7 +8,7 @@ import (
 )
 
 // known tells an encoder's owner what would have been taken.
-const known = "for example: ffmpeg ... -f asf_stream or -f mpegts -method POST URL"
+const known = "for example: ffmpeg ... -f asf_stream, mpegts, webm or ogg -method POST URL"
 
 const bodyless = "the request has no body; send the stream as the body of the request, " + known
 

@@ -26,14 +26,16 @@ func (w *worker) sniff(s *state, e *abi.Data, v *sdk.Verdicts) {
 		s.pass(v, "bytes:mpegts")
 	case asf.FramedMMS, asf.FramedPush:
 		w.chunks(s, e, v)
-	case asf.Ogg, asf.WebM, asf.FLV:
-		s.refuse(v, 415, "the body is "+containerNames[layout]+", which no plugin here reads; "+known)
+	case asf.WebM:
+		s.pass(v, "bytes:webm")
+	case asf.Ogg:
+		s.pass(v, "bytes:ogg")
+	case asf.FLV:
+		s.refuse(v, 415, "the body is Flash Video, which no plugin here reads; "+known)
 	default:
-		s.refuse(v, 415, "the body begins with "+firstBytes(e.Bytes)+", which is neither ASF nor an MPEG transport stream; "+known)
+		s.refuse(v, 415, "the body begins with "+firstBytes(e.Bytes)+", which is neither ASF, an MPEG transport stream, WebM nor Ogg; "+known)
 	}
 }
-
-var containerNames = [...]string{asf.Ogg: "Ogg", asf.WebM: "WebM or Matroska", asf.FLV: "Flash Video"}
 
 // plain hands plain ASF through once its header is known to be good.
 func (w *worker) plain(s *state, e *abi.Data, v *sdk.Verdicts) {
