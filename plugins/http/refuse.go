@@ -29,7 +29,7 @@ func choose(point *abi.PointSummary, route, path string) (f form, no refusal, ok
 		r, found := point.Renditions.Find(f.rendition)
 		switch {
 		case !found:
-		case route != "any" && route != f.rendition:
+		case route != "any" && renditionOf(route) != f.rendition:
 			elsewhere = f.suffix
 		case r.Generation == 0:
 			return form{}, refusal{503, "the stream " + name + " has just begun and has no header yet; try again soon"}, false
@@ -47,9 +47,18 @@ func choose(point *abi.PointSummary, route, path string) (f form, no refusal, ok
 			sdk.String(point.Name) + elsewhere}, false
 	}
 	if _, some := first(&point.Renditions); some {
-		return form{}, refusal{404, "the stream " + name + " is there neither as asf nor as mpegts"}, false
+		return form{}, refusal{404, "the stream " + name + " is not there in a form that plays over plain HTTP (asf, mpegts, webm, ogg)"}, false
 	}
 	return form{}, refusal{503, "the stream " + name + " has just begun; try again soon"}, false
+}
+
+// renditionOf is what a route asks for. Matroska is one rendition, whatever its kind of
+// document.
+func renditionOf(route string) string {
+	if route == "mkv" {
+		return "webm"
+	}
+	return route
 }
 
 func because(reason []byte) string {
@@ -101,10 +110,13 @@ func refuse(v *sdk.Verdicts, no refusal) {
 }
 
 // refused answers after the host has refused to answer as planned.
-func refused(e *abi.Refused, v *sdk.Verdicts) {
-	if e.During != abi.OpHTTPRequest {
+func (s *state) refused(e *abi.Refused, v *sdk.Verdicts) {
+	if e.During != abi.OpHTTPRequest && e.During != abi.OpPoint {
 		v.Close(0, abi.CloseNow, "refused")
 		return
+	}
+	if s.phase == asking {
+		s.phase = answered
 	}
 	no := refusal{503, sdk.String(e.Text)}
 	switch e.Code {
