@@ -34,23 +34,31 @@ func document(e *abi.DocumentRequest, v *sdk.Verdicts) error {
 
 // head forbids whatever the page does not have itself, so that text which should ever become
 // markup would still do nothing.
-const head = `<!DOCTYPE html>
+const (
+	head = `<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; `
+	style = `style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
-<style>body{font:1rem/1.5 sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem}code{font-size:.9rem}</style>
+<style>body{font:1rem/1.5 sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem}code{font-size:.9rem}video{width:100%}</style>
 <title>`
+)
 
 // page appends the document.
 func page(b []byte, e *abi.DocumentRequest) []byte {
-	b = markup.Append(append(b, head...), sdk.Title(e))
+	element, url := player(e)
+	if b = append(b, head...); element != "" {
+		b = append(b, mediaPolicy...)
+	}
+	b = markup.Append(append(b, style...), sdk.Title(e))
 	b = markup.Append(append(b, "</title>\n</head>\n<body>\n<h1>"...), sdk.Title(e))
 	b = append(b, "</h1>\n"...)
 	b = markup.AppendElement(b, "", "p", sdk.About(e, "abstract"), "\n")
 	b = markup.AppendElement(b, "", "p", words(e.Point.State), "\n")
+	b = playing(b, element, url)
 	b = list(b, e, "Open in a player", isDocument)
 	b = list(b, e, "Addresses of the stream", isStream)
 	b = list(b, e, "Multicast", isGroup)
