@@ -103,6 +103,9 @@ func (s *Server) printPushes(p *point.Point, url string) {
 	if slices.Contains(formats, "bytes:mpegts") {
 		fmt.Fprintf(s.options.Out, "  ffmpeg -re -i FILE -c:v libx264 -g 50 -c:a aac -f mpegts -method POST %s\n", url)
 	}
+	if slices.Contains(formats, "bytes:webm") {
+		fmt.Fprintf(s.options.Out, "  ffmpeg -re -i FILE -c:v libvpx -deadline realtime -g 50 -c:a libvorbis -f webm -method POST %s\n", url)
+	}
 }
 
 // printPlays prints what is announced of a point: the best URL of each scheme and form.
