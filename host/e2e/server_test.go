@@ -17,6 +17,8 @@ plugins:
   push: {module: "builtin:push", listeners: [web], grant: {publish: ["*"]}}
   asf: {module: "builtin:asf"}
   mpegts: {module: "builtin:mpegts"}
+  webm: {module: "builtin:webm"}
+  ogg: {module: "builtin:ogg"}
   file: {module: "builtin:file", grant: {publish: ["*"], read: ["builtin/*"]}}
   wmsp: {module: "builtin:wmsp", listeners: [web], grant: {attach: ["*"]}}
   mms: {module: "builtin:mms", listeners: [web, mms], grant: {attach: ["*"]}}
@@ -48,8 +50,14 @@ const (
 // push starts an ffmpeg that encodes and pushes to a point, and waits for its media.
 func (s server) push(t *testing.T, point, how string) *process {
 	t.Helper()
+	return s.pushTo(t, point, how, s.http("/"+point))
+}
+
+// pushTo is push to a URL that is not the point's own.
+func (s server) pushTo(t *testing.T, point, how, url string) *process {
+	t.Helper()
 	sources := s.Point(point).Sources
-	c := ffmpeg.start(t, picture, how, s.http("/"+point))
+	c := ffmpeg.start(t, picture, how, url)
 	s.Wait("point "+point+" is live", func() bool {
 		if c.ended() {
 			t.Fatalf("%s: ended with %v\n%s", c.cmd, c.err, c.log.String())
