@@ -5,24 +5,25 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"slices"
 	"testing"
 )
 
 // page builds a page of whole packets.
 func page(p Page, packets ...[]byte) []byte {
-	b := make([]byte, HeadSize)
-	copy(b, "OggS")
-	var body []byte
+	var lacing, body []byte
 	for _, k := range packets {
 		n := len(k)
 		for ; n >= 255; n -= 255 {
-			b = append(b, 255)
+			lacing = append(lacing, 255)
 		}
-		b = append(b, byte(n))
+		lacing = append(lacing, byte(n))
 		body = append(body, k...)
 	}
-	b[26] = byte(len(b) - HeadSize)
-	b = append(b, body...)
+	head := make([]byte, HeadSize)
+	copy(head, "OggS")
+	head[26] = byte(len(lacing))
+	b := slices.Concat(head, lacing, body)
 	p.Size = len(b)
 	h := p.Rewrite(b)
 	copy(b, h[:])

@@ -69,6 +69,9 @@ func (b *Book) Endpoints(p *point.Point, authority, listener string) []Endpoint 
 				continue
 			}
 			url := scheme + "://" + at + "/" + escape(p.Name()) + play.Suffix
+			if slices.ContainsFunc(all, func(r ranked) bool { return r.URL == url }) {
+				continue // one address for several forms, of which a point has one; before its source has begun, any
+			}
 			all = append(all, ranked{Endpoint: Endpoint{Plugin: o.Plugin, Scheme: scheme, URL: url, Rendition: play.Rendition}, rank: play.Rank})
 		}
 		return all

@@ -198,3 +198,26 @@ func TestOnlyWhatThereIs(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestOneAddressForSeveralForms: it is named once before a source has come, and then as what
+// it is.
+func TestOneAddressForSeveralForms(t *testing.T) {
+	var b Book
+	plays := append(slices.Clone(web), manifest.Play{Scheme: "http", Rank: 10, Rendition: "webm"}, manifest.Play{Scheme: "http", Rank: 10, Rendition: "ogg"})
+	b.Set([]Offer{{Plugin: "http", Listener: "web", Address: addr("192.0.2.1:80"), Plays: plays}})
+	p := point.New(point.Options{Name: "live"}, nil)
+	if got := urls(b.Endpoints(p, "", "web")); !slices.Equal(got, []string{"http://192.0.2.1:80/live", "http://192.0.2.1:80/live.ts"}) {
+		t.Errorf("%q before a source has come", got)
+	}
+	f, err := p.Publish("test", true, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Open("ogg"); err != nil {
+		t.Fatal(err)
+	}
+	got := b.Endpoints(p, "", "web")
+	if len(got) != 1 || got[0] != (Endpoint{Plugin: "http", Scheme: "http", URL: "http://192.0.2.1:80/live", Rendition: "ogg"}) {
+		t.Errorf("%+v", got)
+	}
+}
