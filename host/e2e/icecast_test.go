@@ -292,3 +292,45 @@ func TestIcecastTypes(t *testing.T) {
 	}
 	s.WaitViewers("film", 0)
 }
+
+// TestPagePlays: the page of a point has an element that plays it, and allows itself to load
+// it. Somebody would press play; here the page as it is gets told to play by itself.
+func TestPagePlays(t *testing.T) {
+	t.Parallel()
+	chromium.need(t)
+	s := server{hosttest.Start(t, strings.Replace(plugins, "points:", `  page: {module: "builtin:page", listeners: [web], grant: {documents: true}}
+points:`, 1)+`
+  webm: {source: push}
+`)}
+	s.push(t, "webm", toWebM)
+	s.WaitMedia("webm", time.Second)
+	resp, err := http.Get(s.http("/webm.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const waits = `controls preload="none"`
+	if strings.Count(string(b), "<video "+waits) != 1 {
+		t.Fatalf("no player in %s", b)
+	}
+	page := strings.Replace(string(b), waits, "autoplay muted", 1)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, page)
+	}))
+	t.Cleanup(web.Close)
+	chromium.start(t, "--no-sandbox --autoplay-policy=no-user-gesture-required --remote-debugging-port=0 --user-data-dir="+t.TempDir(), web.URL)
+	s.WaitViewers("webm", 1)
+	hosttest.Eventually(t, "the page has loaded some of it", func() bool {
+		for _, x := range s.Sessions("webm") {
+			if x.Role == "viewer" && x.BytesOut > 100_000 {
+				return true
+			}
+		}
+		return false
+	})
+}

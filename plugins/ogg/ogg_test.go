@@ -319,13 +319,13 @@ func FuzzStream(f *testing.F) {
 	f.Add(join(header(5, "a", "b"), sound(5, 0, 3), header(6, "a", "b"), sound(6, 0, 1)), uint16(50), int64(7e9))
 	for _, name := range samples {
 		b := sample(f, dir+name)
-		f.Add(b[:min(len(b), 9000)], uint16(777), int64(0))
+		f.Add(b[:min(len(b), 4500)], uint16(777), int64(0))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, n uint16, next int64) {
 		r := newRig(t)
 		r.Renew = n&1 != 0
 		r.Send(&abi.Published{NextTime: max(next%1e15, 0)})
-		r.Stream(b, max(int(n), 1+len(b)/50))
+		r.Stream(b, max(int(n), 1+len(b)/8))
 		if r.Failed == 0 {
 			r.End(abi.EndLoop)
 		}

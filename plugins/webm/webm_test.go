@@ -451,14 +451,14 @@ func TestOnlyFilesNeedIt(t *testing.T) {
 
 func FuzzStream(f *testing.F) {
 	b := sample(f, dir+"vp8-vorbis.webm")
-	f.Add(b[:min(len(b), 12_000)], uint16(777), int64(0))
+	f.Add(b[:min(len(b), 5000)], uint16(777), int64(0))
 	f.Add(append(document(track(1), track(2)), film(0, 1)...), uint16(100), int64(7e9))
 	f.Add(join(document(track(2)), cluster(5), block(2, 0, true, 9), document(track(2)), cluster(0), block(2, 1, true, 9)), uint16(1), int64(0))
 	f.Fuzz(func(t *testing.T, b []byte, n uint16, next int64) {
 		r := newRig(t)
 		r.Renew = n&1 != 0
 		r.Send(&abi.Published{NextTime: max(next%1e15, 0)})
-		r.Stream(b, max(int(n), 1+len(b)/50))
+		r.Stream(b, max(int(n), 1+len(b)/8))
 		if r.Failed == 0 {
 			r.End(abi.EndLoop)
 		}
