@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -28,7 +29,9 @@ func FuzzPage(f *testing.F) {
 		var e abi.DocumentRequest
 		e.Point.Name = []byte(name)
 		e.About.Add([]byte("abstract"), []byte(abstract))
-		e.Endpoints.Add(abi.Endpoint{URL: []byte(first)})
+		e.Point.State = abi.PointLive
+		e.Point.Renditions.Add(abi.Rendition{Name: []byte("webm"), Generation: 1, Header: []byte("\x1A\x45\xDF\xA3\x87\x42\x82\x84webm\x16\x54\xAE\x6B\x88\xAE\x86\xD7\x81\x01\x83\x81\x01")})
+		e.Endpoints.Add(abi.Endpoint{URL: []byte(first), Scheme: []byte("http"), Rendition: []byte("webm")})
 		e.Endpoints.Add(abi.Endpoint{URL: []byte(second), Kind: abi.EndpointDocument, Rendition: []byte("asx")})
 		b := page(nil, &e)
 		if !utf8.Valid(b) {
@@ -51,12 +54,12 @@ func FuzzPage(f *testing.F) {
 			}
 			elements = append(elements, s.Name.Local)
 			for _, a := range s.Attr {
-				if s.Name.Local == "a" && a.Name.Local != "href" || strings.HasPrefix(a.Name.Local, "on") {
+				if s.Name.Local == "a" && a.Name.Local != "href" || s.Name.Local == "video" && !slices.Contains([]string{"controls", "preload", "src"}, a.Name.Local) || strings.HasPrefix(a.Name.Local, "on") {
 					t.Errorf("attribute %s in %q", a.Name.Local, b)
 				}
 			}
 		}
-		want := "html head meta meta meta meta style title body h1 p p h2 ul li a h2 ul li a"
+		want := "html head meta meta meta meta style title body h1 p p p video h2 ul li a h2 ul li a"
 		if got := strings.Join(elements, " "); got != want {
 			t.Errorf("elements %s in %q", got, b)
 		}
