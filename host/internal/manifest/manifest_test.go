@@ -30,7 +30,7 @@ plays: [{scheme: mms, rank: 10, rendition: mmsh, suffix: ".asf"}]
 capabilities: [attach, read]
 state: {schema: wmsp/1, accepts: [wmsp/0]}
 limits: {memory: 32MiB, event: 50ms, packets: 10ms}
-refusal: {status: 503, retry_after: 2s, type: text/plain, body: "soon"}
+refusal: {status: 503, retry_after: 2s, type: text/plain, body: "soon", server: Cougar/9.6}
 config:
   type: object
   additionalProperties: false
@@ -72,7 +72,7 @@ func TestParseWhole(t *testing.T) {
 		Capabilities: []Capability{CapAttach, CapRead},
 		State:        State{"wmsp/1", []string{"wmsp/0"}},
 		Limits:       Limits{32 * MiB, 50 * time.Millisecond, 10 * time.Millisecond},
-		Refusal:      Refusal{503, 2 * time.Second, "text/plain", "soon"},
+		Refusal:      Refusal{503, 2 * time.Second, "text/plain", "soon", "Cougar/9.6"},
 	}
 	if !reflect.DeepEqual(m, want) {
 		t.Errorf("got  %+v\nwant %+v", m, want)
@@ -139,6 +139,7 @@ func TestParseProblems(t *testing.T) {
 		{"packets", head + "limits: {packets: 11s}", `limits.packets: is 11s; choose more than 0 and at most 10s`},
 		{"state", head + "state: {schema: w}", `state.schema: "w" does not fit; write NAME/NUMBER`},
 		{"refusal", head + "refusal: {status: 200}", "refusal.status: is 200; choose 400 to 599"},
+		{"refusal server", head + `refusal: {server: "a\r\nb: c"}`, "refusal.server:"},
 		{"schema", head + "config: {type: nothing}", "plugin.yaml:5: config: not a usable JSON Schema"},
 		{"schema scalar", head + "config: 3", "a schema is a mapping"},
 		{"schema abroad", head + "config: {$ref: 'file:///etc/passwd'}", "leads nowhere inside the manifest; refer to '#/$defs/NAME'"},

@@ -119,6 +119,7 @@ func (r *reader) manifest(m *Manifest) fields {
 			"retry_after": r.duration(&m.Refusal.RetryAfter),
 			"type":        r.text(&m.Refusal.Type),
 			"body":        r.text(&m.Refusal.Body),
+			"server":      r.text(&m.Refusal.Server),
 		}),
 		"config": r.schema(&m.Config),
 	}

@@ -23,6 +23,7 @@ var (
 	methodName    = regexp.MustCompile(`^[A-Z]{1,16}$`)
 	plainType     = regexp.MustCompile(`^[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}$`)       // RFC 6838 4.2
 	mediaTypeText = regexp.MustCompile(`^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( *;[ -~]*)?$`) // RFC 9110 8.3.1
+	serverText    = regexp.MustCompile(`^[!-~]([ -~]{0,126}[!-~])?$`)                               // RFC 9110 10.2.4; the length is chosen
 )
 
 // Bounds on what a manifest may say.
@@ -229,6 +230,9 @@ func (m *Manifest) restProblems(ps *Problems) {
 	}
 	if m.Refusal.Type != "" {
 		ps.pattern("refusal.type", m.Refusal.Type, mediaTypeText, "a media type such as \"text/plain\"")
+	}
+	if m.Refusal.Server != "" {
+		ps.pattern("refusal.server", m.Refusal.Server, serverText, "names and versions of at most 128 letters, such as \"Cougar/9.6\"")
 	}
 	if len(m.Refusal.Body) > 4096 {
 		ps.add("refusal.body", "has %d bytes; at most 4096", len(m.Refusal.Body))

@@ -45,7 +45,7 @@ func (f *Front) admit(x *netio.Exchange, r *Runner, m manifest.Match) (user stri
 	if j.Answer == access.Admitted {
 		return j.User, true
 	}
-	respond(x, refusalOf(x, j))
+	respond(x, refusalOf(x, j, r.words()))
 	return "", false
 }
 
@@ -61,7 +61,7 @@ func actionOf(of *manifest.Manifest, m manifest.Match, method string) access.Act
 }
 
 // refusalOf is the answer to a request that may not be.
-func refusalOf(x *netio.Exchange, j access.Judgement) answer {
+func refusalOf(x *netio.Exchange, j access.Judgement, m manifest.Refusal) answer {
 	status := http.StatusForbidden
 	switch j.Answer {
 	case access.NoLogin, access.Wrong:
@@ -73,6 +73,7 @@ func refusalOf(x *netio.Exchange, j access.Judgement) answer {
 	}
 	a := textAnswer(status, j.Text)
 	a.header.Set("Cache-Control", "no-store")
+	callItself(a.header, m)
 	if len(j.Challenges) > 0 {
 		a.header["Www-Authenticate"] = j.Challenges
 	}

@@ -31,6 +31,7 @@ listens:
     - {name: push, methods: [POST], path: "/{point}"}
   raw: [{name: line, offset: 0, hex: "53415920"}]
 capabilities: [attach, publish]
+refusal: {server: Cougar/9.6}
 `
 )
 
@@ -80,6 +81,7 @@ func TestGuardedRequests(t *testing.T) {
 	const post = "POST /live HTTP/1.1\nHost: h\nConnection: close\nContent-Length: 0\n"
 	for _, c := range []struct{ request, status, has string }{
 		{post + "\n", "401", "Www-Authenticate: Basic realm=\"weir\"\r\n"},
+		{post + "\n", "401", "Server: Cougar/9.6\r\n"},
 		{post + annas + "Proxy-Authorization: Basic abc\n\n", "200", "done"},
 		{post + "Authorization: Basic YW5uYTp4\n\n", "401", "no such user"},
 		{"GET /live HTTP/1.1\nHost: h\nConnection: close\n\n", "403", "your address"},

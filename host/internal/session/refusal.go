@@ -67,7 +67,15 @@ func (e excuse) answer(m manifest.Refusal) answer {
 	if s := e.seconds(m); s != "" {
 		h.Set("Retry-After", s)
 	}
+	callItself(h, m)
 	return answer{status: cmp.Or(m.Status, http.StatusServiceUnavailable), header: h, body: []byte(body), flags: abi.ResponseClose | abi.ResponseReset}
+}
+
+// callItself has an answer in a plugin's place bear the name that the plugin goes by.
+func callItself(h http.Header, m manifest.Refusal) {
+	if m.Server != "" {
+		h.Set("Server", m.Server)
+	}
 }
 
 // rtsp refuses an RTSP connection, of which head is the first request as far as it came
