@@ -222,11 +222,13 @@ func TestMMSRefusals(t *testing.T) {
 	}
 }
 
-// TestMMSPlayersEnd: VLC and mplayer end by themselves when the stream does.
+// TestMMSPlayersEnd: VLC and mplayer end by themselves when the stream does, by its last
+// message, mpv by the packet behind it.
 func TestMMSPlayersEnd(t *testing.T) {
 	t.Parallel()
-	vlc.need(t)
-	mplayer.need(t)
+	for _, p := range []program{vlc, mplayer, mpv} {
+		p.need(t)
+	}
 	s := serve(t, "\n  live: {source: push, grace: 1s}\n")
 	x := s.goOnAir(t, "live", "wmv2.asfstream")
 	x.send(x.chunks[:len(x.chunks)-1]...)
@@ -234,6 +236,7 @@ func TestMMSPlayersEnd(t *testing.T) {
 	players := []*process{
 		startCommand(t, vlcCommand(openFolder(t), "--play-and-exit", s.mmst("/live"))),
 		mplayer.start(t, "-vo null -ao null -nolirc -noconsolecontrols", s.mms("/live")),
+		mpv.start(t, "--no-config --vo=null --ao=null", s.mmst("/live")),
 	}
 	s.WaitViewers("live", len(players))
 	x.send(x.chunks[len(x.chunks)-1])
@@ -241,5 +244,7 @@ func TestMMSPlayersEnd(t *testing.T) {
 	for _, c := range players {
 		c.wait().succeeded()
 	}
-	players[1].says("Exiting... (End of file)")
+	for _, c := range players[1:] {
+		c.says("Exiting... (End of file)")
+	}
 }

@@ -77,6 +77,7 @@ func (s *session) changed(p *abi.PointSummary, v *sdk.Verdicts) {
 // tellFile describes a live stream (wire digest §4.2, ReportOpenFile). VLC wants the
 // sizes of header and packets, and counts the header's bytes.
 func (s *session) tellFile(v *sdk.Verdicts, f facts) {
+	s.packetSize = f.packetSize
 	r := s.begin(reportOpenFile)
 	r.u32(succeeded, 0, fileID, 0, 0, broadcast)
 	r.u64(0)    // duration
@@ -114,6 +115,7 @@ func (s *session) readBlock(v *sdk.Verdicts) {
 // tellChange says that what follows has another header, and sends it (wire digest §4.2, StreamChange).
 // The player answers by StreamSwitch and StartPlaying.
 func (s *session) tellChange(v *sdk.Verdicts, f facts) {
+	s.packetSize = f.packetSize
 	r := s.begin(reportStreamChange)
 	r.u32(succeeded, headerIncarnation, f.packetSize, f.headerSize, f.bitRate, 0)
 	s.writeWithHeader(v, &r)

@@ -125,6 +125,7 @@ func (s *session) message(m *message, v *sdk.Verdicts) error {
 	}
 	switch m.kind {
 	case viewerConnect:
+		s.isDeaf = isDeaf(m)
 		s.connect(v)
 	case funnelInfo:
 		s.tellFunnelInfo(v)
@@ -212,6 +213,7 @@ func (s *session) stop(v *sdk.Verdicts) {
 	switch s.phase {
 	case playing, stopping:
 		s.send(v, reportEnd, succeeded, s.incarnation)
+		s.sayFarewell(v)
 	case asking, opening:
 		s.refuseFile(v, errStopped)
 	case starting:

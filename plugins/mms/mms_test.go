@@ -329,6 +329,41 @@ func TestStreamEnds(t *testing.T) {
 	s.only(list, reportStarted, errMismatch)
 }
 
+// TestFarewell: libavformat's players, and no others, are sent what ends them wherever a
+// stream ends for them.
+func TestFarewell(t *testing.T) {
+	h, err := asf.ParseHeader(header(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deaf, size := "NSPlayer/7.0.0.1956; "+libavformat+"; Host: h", dataHead+h.PacketSize+1
+	for _, c := range []struct {
+		name   string
+		happen func(s *stand)
+		told   int // bytes of EndOfStream
+	}{
+		{"source_end", func(s *stand) { s.Send(s.detached("source_end")) }, 0},
+		{"header_change", func(s *stand) { s.Send(s.detached("header_change")) }, 0},
+		{"stop", func(s *stand) { s.Send(&abi.Stop{Head: s.Head()}) }, 48},
+	} {
+		for name, want := range map[string]int{deaf: size, "NSPlayer/7.0.0.1956; {0}; Host: h": 0} {
+			s := newStand(t)
+			s.Send(&abi.ConnOpen{Head: s.Head()})
+			s.says(say(viewerConnect, name, 0, 0x0004000B, 0x0003001C), sayFunnel(`\\192.168.0.129\TCP\1037`), sayOpen("live"))
+			s.tells(summary(abi.PointLive, header(t)))
+			s.says(sayRead(), saySwitch(), sayStart(4))
+			c.happen(s)
+			out := s.take().out
+			if len(out) != c.told+want {
+				t.Fatalf("%s: %s is sent %d bytes, %d expected", c.name, name, len(out), c.told+want)
+			}
+			if b := out[c.told:]; want > 0 && (b[4] != mediaIncarnation || int(le.Uint16(b[6:])) != size) {
+				t.Errorf("%s: the packet begins with %x", c.name, b[:dataHead])
+			}
+		}
+	}
+}
+
 // TestHeaderChanges: a player that plays is told of another header and has it; one that
 // does not must open the file again.
 func TestHeaderChanges(t *testing.T) {

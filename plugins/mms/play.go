@@ -74,7 +74,7 @@ func (s *session) stopPlaying(v *sdk.Verdicts) {
 }
 
 // detached hears that nothing is sent any more. What the player was sent last has told it
-// of an end or a change.
+// of an end or a change; a deaf one follows neither.
 func (s *session) detached(e *abi.Detached, v *sdk.Verdicts) {
 	switch reason := sdk.String(e.Reason); {
 	case s.phase == stopping && reason == "detached":
@@ -83,9 +83,11 @@ func (s *session) detached(e *abi.Detached, v *sdk.Verdicts) {
 		s.finish(v)
 	case s.phase == playing && reason == "source_end":
 		s.rest(v)
+		s.sayFarewell(v)
 		s.over = true
 	case s.phase == playing && reason == "header_change":
 		s.rest(v)
+		s.sayFarewell(v)
 		s.turning = true
 		v.Watch(s.point)
 	}

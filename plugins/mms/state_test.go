@@ -81,7 +81,7 @@ func TestStop(t *testing.T) {
 
 // TestStateKeepsEveryField: what the blob leaves out is lost with the instance.
 func TestStateKeepsEveryField(t *testing.T) {
-	s := session{phase: closed, quiet: 1, turning: true, over: true, sequence: 2, incarnation: 3, hold: 4, sent: 5, current: 6, point: []byte("live")}
+	s := session{phase: closed, quiet: 1, turning: true, over: true, isDeaf: true, packetSize: 7, sequence: 2, incarnation: 3, hold: 4, sent: 5, current: 6, point: []byte("live")}
 	for v, i := reflect.ValueOf(s), 0; i < v.NumField(); i++ {
 		if v.Field(i).IsZero() {
 			t.Fatalf("%s is not set here", v.Type().Field(i).Name)
