@@ -190,6 +190,21 @@ func (c *process) waitFrames(n int) {
 	}
 }
 
+// framesOf waits until each of several players has decoded n frames more than it has now.
+func framesOf(t *testing.T, players []*process, n int) {
+	t.Helper()
+	goals := make([]int, len(players))
+	for i, c := range players {
+		goals[i] = c.frames() + n
+	}
+	for i, c := range players {
+		hosttest.Eventually(t, "frames of "+c.cmd.String(), func() bool { return c.frames() >= goals[i] || c.ended() })
+		if c.frames() < goals[i] {
+			t.Errorf("%s: ended after %d frames with %v; %d were expected", c.cmd, c.frames(), c.err, goals[i])
+		}
+	}
+}
+
 var damage = regexp.MustCompile(`(?i)conceal|error|missing|invalid|corrupt|non.?monoton|header failed`)
 
 // undamaged asserts that ffmpeg did not complain about the stream.

@@ -89,8 +89,8 @@ points:
 	told(t, subscriber, "0,live")
 	other.kill()
 	told(t, subscriber, "0,waiting")
+	framesOf(t, viewers, enough)
 	for _, c := range viewers {
-		c.waitFrames(enough)
 		c.undamaged()
 	}
 	socket.echoes("after")

@@ -25,9 +25,7 @@ func (s server) attach(t *testing.T) (a attached) {
 		c := ffmpeg.start(t, progress, "-i", url, "-f null -")
 		a.players = append(a.players, c)
 	}
-	for _, c := range a.players {
-		c.waitFrames(enough)
-	}
+	framesOf(t, a.players, enough/3) // a second
 	a.mmsh = s.watch(t, "/live", player)
 	a.raw = s.watch(t, "/live", browser)
 	a.mpg = s.watch(t, "/ts", browser)
@@ -68,9 +66,7 @@ func TestEncoderReturns(t *testing.T) {
 	s.WaitPoint("ts", "waiting")
 	first = s.push(t, "live", wmv+framed)
 	second = s.push(t, "ts", h264+ts)
-	for _, c := range a.players {
-		c.waitFrames(enough)
-	}
+	framesOf(t, a.players, enough)
 	if after := s.viewers(); len(after) != 6 || !slices.Equal(after, before) {
 		t.Errorf("viewers before the gap: %v; after it: %v", before, after)
 	}

@@ -103,15 +103,11 @@ func TestRTSPSessionEnds(t *testing.T) {
 	for _, transport := range []string{"tcp", "udp"} {
 		players = append(players, ffmpeg.start(t, progress, "-rtsp_transport", transport, "-i", url, "-f null -"))
 	}
-	for _, c := range players {
-		c.waitFrames(enough / 2)
-	}
+	framesOf(t, players, enough/3) // a second
 	before := fmt.Sprint(s.viewers())
 	encoder.kill()
 	s.push(t, "live", h264+ts)
-	for _, c := range players {
-		c.waitFrames(enough)
-	}
+	framesOf(t, players, enough)
 	if after := fmt.Sprint(s.viewers()); after != before {
 		t.Errorf("viewers before the gap: %v; after it: %v", before, after)
 	}

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -222,8 +224,8 @@ func (l *lane) feed(t *testing.T, a *alone) {
 		a.awaitPoint(point, "live")
 		viewers[point] = startCommand(t, l.Command(ffmpeg.name, fields([]string{progress, "-i http://127.0.0.2:20500/" + point + ".ts -f null -"})...))
 	}
+	framesOf(t, slices.Collect(maps.Values(viewers)), enough)
 	for point := range senders {
-		viewers[point].waitFrames(enough)
 		viewers[point].undamaged()
 	}
 	for point := range senders {
@@ -239,9 +241,7 @@ func (l *lane) change(t *testing.T, a *alone) {
 	for _, url := range []string{"mmsh://127.0.0.2/demo", "http://127.0.0.2:20999/demo", "http://127.0.0.1:8080/demo"} {
 		viewers = append(viewers, startCommand(t, l.Command(ffmpeg.name, fields([]string{progress, "-i", url, "-f null -"})...)))
 	}
-	for _, c := range viewers {
-		c.waitFrames(enough)
-	}
+	framesOf(t, viewers, enough/3) // a second
 	a.write("next.yaml", strings.NewReplacer("127.0.0.1:8080", "127.0.0.1:8081", "20000-20999", "30000-30999",
 		`address: "127.0.0.2:80"`, `addresses: [127.0.0.3, "10.9.8.0/24", "`+ipv6+`"], port: 80`).Replace(beside("")))
 	plan := a.weir("plan", "-c", "next.yaml")
@@ -257,8 +257,8 @@ func (l *lane) change(t *testing.T, a *alone) {
 	if strings.Contains(out, ":8080/") || !strings.Contains(out, "//127.0.0.1:8081/demo") {
 		t.Errorf("the announcement still names the old port:\n%s", out)
 	}
+	framesOf(t, viewers, enough)
 	for _, c := range viewers {
-		c.waitFrames(enough)
 		c.undamaged()
 	}
 	if err := os.Rename(filepath.Join(a.dir, "next.yaml"), filepath.Join(a.dir, "plugins.yaml")); err != nil { // for the next start
