@@ -56,16 +56,23 @@ func nscText(file, key string) string {
 
 func unicastURL(file string) string { return nscText(file, "Unicast URL") }
 
-// shortFilm has ffmpeg write an ASF file in packets that fit into a datagram, and gives its header and packets.
-func shortFilm(t *testing.T) (header []byte, packets [][]byte) {
+// encodeFilm has ffmpeg write an ASF file in packets that fit into a datagram.
+func encodeFilm(t *testing.T, seconds string) []byte {
 	t.Helper()
 	ffmpeg.need(t)
 	at := filepath.Join(t.TempDir(), "film.asf")
-	ffmpeg.run(t, strings.Replace(picture, "-re ", "", 1), wmv, "-t 8 -packet_size 1400 -f asf", at).succeeded()
+	ffmpeg.run(t, strings.Replace(picture, "-re ", "", 1), wmv, "-packet_size 1400 -f asf -t", seconds, at).succeeded()
 	b, err := os.ReadFile(at)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+// shortFilm gives the header and the packets of one.
+func shortFilm(t *testing.T) (header []byte, packets [][]byte) {
+	t.Helper()
+	b := encodeFilm(t, "8")
 	h, err := asf.ParseHeader(b)
 	if err != nil || h.PacketSize != 1400 {
 		t.Fatalf("packets of %d bytes (%v)", h.PacketSize, err)
