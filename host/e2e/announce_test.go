@@ -142,9 +142,10 @@ func (w *wired) ffmpegReadsSDP(t *testing.T) {
 
 // mpvRollsOver: mpv refuses a group, which a playlist of the network may not name, and takes the next entry.
 func (w *wired) mpvRollsOver(t *testing.T) {
-	mpv.need(t)
-	words := fields([]string{"--no-config --vo=null --ao=null --frames=44", announcing + "tv.m3u"})
-	startCommand(t, w.there.Command(mpv.name, words...)).wait().says("Playing: udp://@239.255.7.8:26000").says("Video --vid=1 (h264")
+	alike := mpvCommand(t, announcing+"tv.m3u")
+	there := w.there.Command(alike.Args[0], alike.Args[1:]...)
+	there.Dir = alike.Dir
+	mpvShows(t, there, "(h264").says("Playing: udp://@239.255.7.8:26000")
 }
 
 func (w *wired) vlcShows(t *testing.T, arguments ...string) {

@@ -1,6 +1,10 @@
 package e2e
 
-import "testing"
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
 
 func init() {
 	plays = append(plays,
@@ -14,5 +18,25 @@ func init() {
 // not end before.
 func mpvPlays(t *testing.T, url, codec string) {
 	t.Helper()
-	mpv.run(t, "--no-config --vo=null --ao=null --frames=44", url).succeeded().says("(+) Video --vid=1 " + codec)
+	mpvShows(t, mpvCommand(t, url), codec)
+}
+
+// mpvCommand has mpv save each frame that it shows, into the folder in which it runs.
+func mpvCommand(t *testing.T, arguments string) *exec.Cmd {
+	t.Helper()
+	mpv.need(t)
+	cmd := exec.Command(mpv.name, fields([]string{"--no-config --vo=image --vo-image-format=jpg --framedrop=no --ao=null --frames=44", arguments})...)
+	cmd.Dir = t.TempDir()
+	return cmd
+}
+
+// mpvShows counts the frames.
+func mpvShows(t *testing.T, cmd *exec.Cmd, codec string) *process {
+	t.Helper()
+	c := startCommand(t, cmd).wait().succeeded().says("(+) Video --vid=1 " + codec)
+	shown, err := filepath.Glob(filepath.Join(cmd.Dir, "*.jpg"))
+	if err != nil || len(shown) < enough {
+		t.Errorf("mpv has shown %d frames, %d expected (%v)", len(shown), enough, err)
+	}
+	return c
 }
