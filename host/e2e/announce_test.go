@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -115,16 +114,24 @@ func (w *wired) in(t *testing.T) *wired {
 	return &wired{&a, w.there}
 }
 
-// playedTime is what ffmpeg -progress prints once it has played more than nothing.
-var playedTime = regexp.MustCompile(`out_time_us=[1-9]`)
+// betweenTables is what ffmpeg says when it has joined a group behind one table of programs and before the next, and met a picture first: libavformat's
+// SAP demuxer keeps what is known of a stream at its first packet, which is then nothing, and shows the sound alone (sap_fetch_packet, 59).
+const betweenTables = "unknown codec"
 
-// ffmpegHearsSAP: ffmpeg plays what it has heard of; at times it finds the sound alone, since its look at the stream is short (wire digest §6.3).
+// ffmpegHearsSAP: ffmpeg shows what it has heard of. One that has joined at a bad moment comes again.
 func (w *wired) ffmpegHearsSAP(t *testing.T) {
 	ffmpeg.need(t)
 	words := fields([]string{progress, "-i sap://224.2.127.254 -t 2 -f null -"})
-	c := startCommand(t, w.there.Command(ffmpeg.name, words...)).wait().succeeded()
-	if !playedTime.MatchString(c.out.String()) {
-		t.Errorf("ffmpeg has played nothing: %s", last(c.out.String()))
+	for n := range tries + 1 {
+		c := startCommand(t, w.there.Command(ffmpeg.name, words...)).wait().succeeded()
+		shown := c.frames()
+		if shown == 0 && n < tries && strings.Contains(c.log.String(), betweenTables) {
+			continue
+		}
+		if shown < enough/3 { // of 2 s that begin with sound, up to a second before the first key frame
+			t.Errorf("ffmpeg has decoded %d frames: %s", shown, last(c.out.String()))
+		}
+		return
 	}
 }
 
@@ -140,7 +147,7 @@ func (w *wired) ffmpegReadsSDP(t *testing.T) {
 	}
 }
 
-// mpvRollsOver: mpv refuses a group, which a playlist of the network may not name, and takes the next entry.
+// mpvRollsOver: mpv refuses a group, which a playlist of the network may not name, and takes the next entry; its exit status tells of the first.
 func (w *wired) mpvRollsOver(t *testing.T) {
 	alike := mpvCommand(t, announcing+"tv.m3u")
 	there := w.there.Command(alike.Args[0], alike.Args[1:]...)

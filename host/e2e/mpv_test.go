@@ -18,7 +18,7 @@ func init() {
 // not end before.
 func mpvPlays(t *testing.T, url, codec string) {
 	t.Helper()
-	mpvShows(t, mpvCommand(t, url), codec)
+	mpvShows(t, mpvCommand(t, url), codec).succeeded()
 }
 
 // mpvCommand has mpv save each frame that it shows, into the folder in which it runs.
@@ -33,7 +33,7 @@ func mpvCommand(t *testing.T, arguments string) *exec.Cmd {
 // mpvShows counts the frames.
 func mpvShows(t *testing.T, cmd *exec.Cmd, codec string) *process {
 	t.Helper()
-	c := startCommand(t, cmd).wait().succeeded().says("(+) Video --vid=1 " + codec)
+	c := startCommand(t, cmd).wait().says("(+) Video --vid=1 " + codec)
 	shown, err := filepath.Glob(filepath.Join(cmd.Dir, "*.jpg"))
 	if err != nil || len(shown) < enough {
 		t.Errorf("mpv has shown %d frames, %d expected (%v)", len(shown), enough, err)
