@@ -12,9 +12,9 @@ import "embed"
 //go:embed httptext/build.go httptext/doc.go httptext/head.go httptext/number.go httptext/pragma.go httptext/target.go
 //go:embed markup/markup.go
 //go:embed matroska/block.go matroska/doc.go matroska/element.go matroska/header.go
-//go:embed mpegts/codec.go mpegts/demux.go mpegts/doc.go mpegts/mux.go mpegts/muxtable.go mpegts/packet.go mpegts/rebase.go mpegts/state.go mpegts/table.go
+//go:embed mpegts/codec.go mpegts/demux.go mpegts/doc.go mpegts/elementary.go mpegts/mux.go mpegts/muxtable.go mpegts/packet.go mpegts/rebase.go mpegts/state.go mpegts/table.go
 //go:embed ogg/codec.go ogg/doc.go ogg/header.go ogg/page.go
-//go:embed rtp/aac.go rtp/audio.go rtp/doc.go rtp/h264.go rtp/h264state.go rtp/rtcp.go rtp/sps.go rtp/unit.go rtp/window.go
+//go:embed rtp/aac.go rtp/audio.go rtp/doc.go rtp/h264.go rtp/h264state.go rtp/packh264.go rtp/packsound.go rtp/packstate.go rtp/rtcp.go rtp/sps.go rtp/unit.go rtp/window.go rtp/write.go
 //go:embed rtsp/answer.go rtsp/doc.go rtsp/request.go rtsp/transport.go
 //go:embed unframe/cut.go unframe/doc.go
 //go:embed sdktest/apply.go sdktest/check.go sdktest/difference.go sdktest/doc.go sdktest/host.go sdktest/line.go sdktest/list.go sdktest/names.go
