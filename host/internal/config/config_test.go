@@ -266,7 +266,7 @@ func TestDefault(t *testing.T) {
 	for _, p := range c.Points {
 		points = append(points, p.Name)
 	}
-	if got := strings.Join(builtins, " "); got != "asf asx file http mms mpegts page playlist push rtsp wmpush wmsp" {
+	if got := strings.Join(builtins, " "); got != "asf asx file http mms mpegts ogg page playlist push rtsp webm wmpush wmsp" {
 		t.Errorf("plugins %s", got)
 	}
 	if got := strings.Join(points, " "); got != "demo live" {
