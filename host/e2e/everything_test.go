@@ -43,8 +43,9 @@ func TestEverythingOnOnePort(t *testing.T) {
 		w.encodeAs("live", wmv, framed),
 		startCommand(t, here.Command(ffmpeg.name, fields([]string{picture, h264, byTCP, "rtsp://127.0.0.1:8080/tv"})...)),
 	}
+	reel := cutReel(t, encodeFilm(t, "60")) // before the connection, which may not be idle for long
 	c := w.dialHere("127.0.0.1:8080")
-	wm := &wmEncoder{t: t, to: "127.0.0.1:8080", point: "studio", id: "0", conn: c, in: bufio.NewReader(c), reel: cutReel(t, encodeFilm(t, "120"))}
+	wm := &wmEncoder{t: t, to: "127.0.0.1:8080", point: "studio", id: "0", conn: c, in: bufio.NewReader(c), reel: reel}
 	t.Cleanup(wm.kill)
 	wm.setUp("")
 	wm.start()

@@ -32,7 +32,7 @@ var openers = []opener{
 	{"mpv", mpv, "rtsp", 0, (*rolling).mpvFirst},
 	{"ffmpeg", ffmpeg, "http", 0, (*rolling).ffmpegFirst},
 	{"ffmpeg", ffmpeg, "rtsp", 0, (*rolling).ffmpegFirst},
-	{"gstreamer", gst, "http", 0, (*rolling).gstFirst},
+	{"gstreamer", gst, "http", 2 * time.Second, (*rolling).gstFirst}, // uridecodebin buffers what comes over a network, and no file
 	{"gstreamer", gst, "rtsp", 2 * time.Second, (*rolling).gstFirst}, // latency of rtspsrc
 }
 

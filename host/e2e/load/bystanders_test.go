@@ -87,7 +87,7 @@ func bystanders(t *testing.T, x *stage, names []string, all map[string]sins.Expe
 
 // bystand compares the longest pauses with and without a plugin's sins.
 func (x *stage) bystand(t *testing.T, name string, e sins.Expectation) {
-	rounds, length := 5, scale(400*time.Millisecond, 4*time.Second)
+	rounds, length := 5, scale(200*time.Millisecond, 4*time.Second)
 	var growths []time.Duration
 	for i := range rounds {
 		without := x.without

@@ -19,7 +19,7 @@ import (
 // server's timers stay on time, its collector is not held up, and viewers lose nothing.
 func TestTwoLoopingGuests(t *testing.T) {
 	const lead = bystanderLead
-	rounds, length := scale(3, 7), scale(time.Second, 10*time.Second)
+	rounds, length := scale(2, 7), scale(time.Second, 10*time.Second)
 	config := plugins
 	var options []hosttest.Option
 	names := []string{"left", "right"}
