@@ -9,12 +9,13 @@ type clock struct {
 	shift int64 // what is added to the times of pages
 	in    int64 // end of the last page as it came in
 	dts   int64 // of the last page on the timeline; never goes backwards
+	key   int64 // dts of the last page that was flagged as key
 
 	started bool // a page was placed
 	pending bool // the next page opens a new stretch of input
 }
 
-const clockSize = 4 * 8
+const clockSize = 5 * 8
 
 const (
 	second = 1_000_000_000
@@ -25,6 +26,11 @@ const (
 	// disorder of streams with pages of different length, or an encoder's pause.
 	back  = 5 * second
 	ahead = 60 * second
+	// rare is how long a stream may go without a key before players are let in at any page:
+	// an encoder with gradual refresh makes one in all, one that has announced pictures may
+	// send none. Chosen: a point's default buffer, so that the last one has left it and
+	// nobody could join.
+	rare = 30 * second
 )
 
 // join says where the next page shall begin: where the last source's timeline ended.
@@ -52,6 +58,9 @@ func (c *clock) place(begin, end int64) (moved, jumped bool) {
 	}
 	c.in = end
 	c.dts = max(c.dts, end+c.shift)
+	if !c.started {
+		c.key = c.dts
+	}
 	c.started, c.pending = true, false
 	return moved, jumped
 }
@@ -65,14 +74,14 @@ func (c *clock) open(begin, end int64) {
 }
 
 func (c *clock) append(b []byte) []byte {
-	for _, v := range [...]int64{c.next, c.shift, c.in, c.dts} {
+	for _, v := range [...]int64{c.next, c.shift, c.in, c.dts, c.key} {
 		b = binary.LittleEndian.AppendUint64(b, uint64(v))
 	}
 	return b
 }
 
 func (c *clock) read(b []byte) {
-	for i, p := range [...]*int64{&c.next, &c.shift, &c.in, &c.dts} {
+	for i, p := range [...]*int64{&c.next, &c.shift, &c.in, &c.dts, &c.key} {
 		*p = int64(binary.LittleEndian.Uint64(b[8*i:]))
 	}
 }

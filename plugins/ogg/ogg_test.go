@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strings"
 	"testing"
 
@@ -269,6 +270,91 @@ func TestKeys(t *testing.T) {
 	}
 	if len(keys) != 4 || !keys[0] || keys[1] || keys[2] || !keys[3] || r.Packets[1].DTS != second {
 		t.Errorf("keys %v", keys)
+	}
+}
+
+// theora is the header of a stream of 25 pictures a second, whose granule positions count
+// key frames above theoraShift bits.
+func theora(serial uint32) []byte {
+	b := append([]byte("\x80theora"), make([]byte, 35)...)
+	binary.BigEndian.PutUint32(b[22:], 25)
+	binary.BigEndian.PutUint32(b[26:], 1)
+	b[40], b[41] = theoraShift>>3, theoraShift&7<<5
+	return append(page(ogg.Page{Flags: ogg.First, Serial: serial}, string(b)), page(ogg.Page{Serial: serial, Sequence: 1}, "\x81theora", "\x82theora")...)
+}
+
+const theoraShift = 12
+
+// Packets of pictures (Theora 7.1).
+const (
+	intra = "\x00i"
+	inter = "\x40p"
+)
+
+// keys tells of each packet whether it is one.
+func (r *rig) keys() (list []bool) {
+	for _, p := range r.Packets {
+		list = append(list, p.Flags&abi.PacketKey != 0)
+	}
+	return list
+}
+
+// TestKeyFrames: an encoder need not begin a page for a key frame.
+func TestKeyFrames(t *testing.T) {
+	long := intra + strings.Repeat("i", 253) // goes on, having filled a segment
+	var b []byte
+	for i, c := range [...]struct {
+		packets []string
+		flags   byte
+	}{
+		{[]string{intra, inter}, 0},
+		{[]string{inter, inter}, 0},
+		{[]string{inter, intra, inter}, 0},
+		{[]string{"", inter}, 0}, // a picture that is shown again
+		{[]string{inter, long}, 0},
+		{[]string{intra, inter}, ogg.Continued},        // the rest of the long one, by chance
+		{[]string{intra, inter, intra}, ogg.Continued}, // and one of its own
+	} {
+		b = append(b, page(ogg.Page{Serial: 5, Flags: c.flags, Granule: int64(i+1) << theoraShift}, c.packets...)...)
+	}
+	r := start(t)
+	r.Data(append(theora(5), b...), 0)
+	if got, want := r.keys(), []bool{true, false, true, false, true, false, true}; !slices.Equal(got, want) {
+		t.Errorf("keys %v, want %v; %s", got, want, r.Text)
+	}
+}
+
+// TestRareKeys: where none comes for long, players begin at any page; pictures may have
+// been announced and never sent.
+func TestRareKeys(t *testing.T) {
+	pictures := theora(5)
+	for i := range 100 {
+		k := inter
+		if i == 0 {
+			k = intra
+		}
+		pictures = append(pictures, page(ogg.Page{Serial: 5, Granule: 1<<theoraShift + int64(25*i)}, k)...)
+	}
+	for _, c := range []struct {
+		name string
+		in   []byte
+		keys int
+	}{
+		{"gradual refresh", pictures, 4},
+		{"no pictures", join(theora(5), header(6, "", ""), sound(6, 0, 100)), 3},
+	} {
+		r := start(t)
+		r.Renew = true
+		r.Stream(c.in, 1000)
+		keys := 0
+		for _, isKey := range r.keys() {
+			if isKey {
+				keys++
+			}
+		}
+		if keys != c.keys || len(r.Packets) != 100 {
+			t.Errorf("%s: %d keys in %d s; %s", c.name, keys, len(r.Packets), r.Text)
+		}
 	}
 }
 

@@ -73,9 +73,9 @@ func (l *logical) number(s *state) uint16 {
 	return 0
 }
 
-// isKey tells whether players may begin at a page: one of the first stream of pictures, or
-// where there is none of the first stream, that begins with a packet of its own which
-// needs no other.
+// isKey decides whether players may begin at the page that was just placed: one of the
+// first stream of pictures, or where there is none of the first stream; and where none was
+// for long, any.
 func (s *state) isKey(l *logical, p *ogg.Page, b []byte) bool {
 	main := &s.streams[0]
 	for i := range s.streams {
@@ -84,5 +84,26 @@ func (s *state) isKey(l *logical, p *ogg.Page, b []byte) bool {
 			break
 		}
 	}
-	return l == main && p.Flags&ogg.Continued == 0 && p.Segments > 0 && l.timing.IsKey(p.FirstPacket(b))
+	if (l != main || !l.isEntry(p, b)) && s.clock.dts-s.clock.key < rare {
+		return false
+	}
+	s.clock.key = s.clock.dts
+	return true
+}
+
+// isEntry tells whether a decoder can begin on a page. Of pictures, a key frame begins
+// anywhere on it: not all encoders begin a page for one. Sound begins with the page.
+func (l *logical) isEntry(p *ogg.Page, b []byte) bool {
+	isNew := p.Flags&ogg.Continued == 0
+	if !l.timing.IsVideo() {
+		return isNew && p.Segments > 0
+	}
+	body := p.Body(b)
+	for _, size := range p.Table(b) {
+		if isNew && l.timing.IsKey(body[:size]) {
+			return true
+		}
+		body, isNew = body[size:], size < 255
+	}
+	return false
 }

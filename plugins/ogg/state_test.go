@@ -12,7 +12,7 @@ import (
 func TestStateKeepsEveryField(t *testing.T) {
 	s := state{
 		known: true, media: true, mark: true, header: []byte("header"), build: []byte("build"),
-		clock: clock{next: 1, shift: -2, in: 3, dts: 4, started: true, pending: true},
+		clock: clock{next: 1, shift: -2, in: 3, dts: 4, key: 14, started: true, pending: true},
 		streams: []logical{
 			{serial: 5, out: 6, wait: 7, timing: ogg.Timing{Codec: ogg.Speex, Shift: 31, Headers: ogg.UnknownHeaders, Skip: 8, Num: 9, Den: 10}, shift: -11, end: 12},
 			{serial: 13, end: none},
