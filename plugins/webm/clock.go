@@ -33,8 +33,9 @@ const (
 	// costs the head of a cluster. Chosen: what a listener will not notice.
 	soundKeys = second / 2
 	// rare is how long pictures may go without a key before players are let in at any: an
-	// encoder with gradual refresh marks one in all. Chosen: a point's default buffer, so
-	// that the last one has left it and nobody could join.
+	// encoder with gradual refresh marks one in all, one whose camera is off may announce
+	// them and send none. Chosen: a point's default buffer, so that the last one has left it
+	// and nobody could join.
 	rare = 30 * second
 )
 
@@ -97,7 +98,7 @@ const (
 // that a cluster begins with it anyway.
 func (c *clock) isKey(k kind, fresh bool) bool {
 	since := c.dts - c.key
-	if k == beside || k == picture && since < rare || k == sound && !fresh && since < soundKeys {
+	if (k == beside || k == picture) && since < rare || k == sound && !fresh && since < soundKeys {
 		return false
 	}
 	c.key = c.dts

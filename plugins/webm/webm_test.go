@@ -296,6 +296,27 @@ func TestNoKeys(t *testing.T) {
 	}
 }
 
+// TestNoPictures: players are let in even where they were announced.
+func TestNoPictures(t *testing.T) {
+	b := document(track(1), track(2))
+	for s := range 100 {
+		b = append(b, cluster(1000*s)...)
+		b = append(b, block(2, 0, true, 10)...)
+	}
+	r := start(t)
+	r.Data(b, 0)
+	keys := 0
+	for i, p := range r.Packets {
+		if p.Flags&abi.PacketKey != 0 {
+			keys++
+			watch(t, r.from(i))
+		}
+	}
+	if keys != 3 {
+		t.Errorf("%d keys in 100 s", keys)
+	}
+}
+
 func TestReturningSource(t *testing.T) {
 	b := append(document(track(1), track(2)), film(0, 3)...)
 	first := start(t)
