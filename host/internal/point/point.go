@@ -42,10 +42,6 @@ func (o Options) From() string {
 	return u.Redacted()
 }
 
-// Watcher hears of changes of a point: its state, source and renditions. Changed is
-// called without the point's lock; it must not block.
-type Watcher interface{ Changed(p *Point) }
-
 // Point is a publishing point. It is safe for concurrent use. New makes one; Close
 // ends it.
 type Point struct {
@@ -59,7 +55,7 @@ type Point struct {
 	set      []*Rendition
 	audience audience
 	grace    *time.Timer
-	watchers []Watcher
+	watchers watchers
 	made     made
 }
 
@@ -186,24 +182,22 @@ func (p *Point) find(name string) *Rendition {
 func (p *Point) Watch(w Watcher) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !slices.Contains(p.watchers, w) {
-		p.watchers = append(slices.Clip(p.watchers), w)
-	}
+	p.watchers.add(w)
 }
 
 // Unwatch removes a watcher.
 func (p *Point) Unwatch(w Watcher) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.watchers = slices.DeleteFunc(slices.Clone(p.watchers), func(x Watcher) bool { return x == w })
+	p.watchers.remove(w)
 }
 
 // changed tells the watchers. It is called without the lock.
 func (p *Point) changed() {
 	p.mu.Lock()
-	watchers := p.watchers
+	all := p.watchers.list()
 	p.mu.Unlock()
-	for _, w := range watchers {
+	for _, w := range all {
 		w.Changed(p)
 	}
 }
