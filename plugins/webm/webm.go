@@ -126,6 +126,7 @@ func (s *state) ended(e *abi.End, v *sdk.Verdicts) error {
 		v.Consume(e.Conn, e.Offset)
 		s.phase, s.skip, s.long = atStart, 0, long{}
 		s.clock.seam()
+		s.mark = true
 	}
 	return nil
 }
