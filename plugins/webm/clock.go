@@ -57,7 +57,7 @@ func (c *clock) place(cluster, rel, scale int64) (pts int64, moved, jumped bool)
 	since := in - c.in
 	switch {
 	case c.pending || !c.started:
-		c.open(cluster, scale)
+		c.open(cluster+min(rel, 0), scale)
 		moved = true
 	case since < -back || since > ahead:
 		c.seam()
@@ -76,12 +76,13 @@ func (c *clock) place(cluster, rel, scale int64) (pts int64, moved, jumped bool)
 	return pts, moved, jumped
 }
 
-func (c *clock) open(cluster, scale int64) {
-	if !c.started && c.next == 0 && cluster*scale < near {
+// open puts a stretch of input, that begins at so many ticks, to where it should stand.
+func (c *clock) open(begin, scale int64) {
+	if !c.started && c.next == 0 && begin*scale < near {
 		c.shift = 0
 		return
 	}
-	c.shift = (c.next+scale-1)/scale - cluster
+	c.shift = (c.next+scale-1)/scale - begin
 }
 
 // kind is what a block is to players that would begin at it.

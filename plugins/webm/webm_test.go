@@ -337,6 +337,17 @@ func TestReturningSource(t *testing.T) {
 	}
 }
 
+// TestReturnBeforeItsCluster: a cluster's first block may stand before it in time.
+func TestReturnBeforeItsCluster(t *testing.T) {
+	const next = 60 * second
+	r := start(t)
+	r.Send(&abi.Published{NextTime: next, SourceGeneration: 2})
+	r.Data(join(document(track(1)), cluster(1000), block(1, -200, true, 9), block(1, -160, false, 9)), 0)
+	if len(r.Packets) != 2 || r.Packets[0].PTS != next || r.Packets[0].DTS != next || watch(t, r.from(0))[0].ms != 60_000 {
+		t.Errorf("%d packets, the first %+v; %s", len(r.Packets), r.Packets[0].Packet, r.Text)
+	}
+}
+
 func TestReturningSourceWithAnotherHeader(t *testing.T) {
 	first := start(t)
 	first.Data(append(document(track(1), track(2)), film(0, 1)...), 0)
@@ -478,7 +489,8 @@ func FuzzStream(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, n uint16, next int64) {
 		r := newRig(t)
 		r.Renew = n&1 != 0
-		r.Send(&abi.Published{NextTime: max(next%1e15, 0)})
+		next = max(next%1e15, 0)
+		r.Send(&abi.Published{NextTime: next})
 		r.Stream(b, max(int(n), 1+len(b)/8))
 		if r.Failed == 0 {
 			r.End(abi.EndLoop)
@@ -486,7 +498,7 @@ func FuzzStream(f *testing.F) {
 		if r.Failed == 0 {
 			r.Data(b, 0)
 		}
-		last := int64(0)
+		last := next
 		for i, p := range r.Packets {
 			if p.DTS < last {
 				t.Fatalf("packet %d at %d after %d", i, p.DTS, last)
