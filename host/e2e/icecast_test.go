@@ -47,14 +47,18 @@ func TestIcecast(t *testing.T) {
 	s := serve(t, `
   webm: {source: push}
   ogg: {source: push}
+  m.webm: {source: push}
+  m.ogg: {source: push}
 `)
 	s.pushIcecast(t, "webm", toWebM+"-content_type video/webm")
 	s.pushIcecast(t, "ogg", toOgg+"-legacy_icecast 1")
+	s.pushIcecast(t, "m.webm", toWebM+"-content_type video/webm") // mounts with an extension, as icecast has them
+	s.pushIcecast(t, "m.ogg", toOgg+"-legacy_icecast 1")
 	for _, join := range []struct {
 		name    string
 		age     time.Duration
 		players int // the first so many
-	}{{"early", 3 * time.Second, 10}, {"late", 12 * time.Second, 3}} {
+	}{{"early", 3 * time.Second, 12}, {"late", 12 * time.Second, 3}} {
 		for _, p := range []struct {
 			name, point string
 			run         func(t *testing.T)
@@ -69,6 +73,8 @@ func TestIcecast(t *testing.T) {
 			{"vlc ogg", "ogg", func(t *testing.T) { vlcListens(t, s.http("/ogg")) }},
 			{"gstreamer ogg", "ogg", func(t *testing.T) { gstListens(t, s.http("/ogg")) }},
 			{"chromium ogg", "ogg", func(t *testing.T) { s.browserPlays(t, "audio", "/ogg") }},
+			{"ffmpeg m.webm", "m.webm", func(t *testing.T) { ffmpegPlays(t, s.http("/m.webm")) }},
+			{"ffmpeg m.ogg", "m.ogg", func(t *testing.T) { sounds(t, s.http("/m.ogg"), 3) }},
 		}[:join.players] {
 			t.Run(join.name+"/"+p.name, func(t *testing.T) {
 				t.Parallel()
