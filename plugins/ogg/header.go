@@ -27,7 +27,7 @@ func (s *state) begin(p *ogg.Page, b []byte, offset uint64) error {
 // restart says that a new chain follows.
 func (s *state) restart() {
 	s.media, s.mark = false, true
-	s.streams, s.build = s.streams[:0], s.build[:0]
+	s.streams, s.build, s.dropped = s.streams[:0], s.build[:0], 0
 	s.clock.seam()
 }
 
@@ -58,14 +58,18 @@ func (s *state) keep(p *ogg.Page, b []byte, offset uint64) error {
 	return nil
 }
 
-// isWaiting tells that the header of a stream has not come whole.
-func (s *state) isWaiting() bool {
+// waiting gives a stream whose header has not come whole before media did; nil: there is
+// none.
+func (s *state) waiting() *logical {
+	if s.media {
+		return nil
+	}
 	for i := range s.streams {
 		if w := s.streams[i].wait; w > 0 && w != ogg.UnknownHeaders {
-			return true
+			return &s.streams[i]
 		}
 	}
-	return false
+	return nil
 }
 
 // publish puts the header that was read in force, unless players can go on with theirs:

@@ -71,19 +71,28 @@ func (s *state) take(p *ogg.Page, b []byte, offset uint64, v *sdk.Verdicts) erro
 	switch {
 	case l == nil && len(s.streams) == 0:
 		return bad("no stream of a codec that is known here (Vorbis, Opus, Theora, FLAC, Speex) begins before its media", offset)
-	case l == nil:
-		return nil
-	case l.isHeader(p):
+	case l != nil && l.isHeader(p):
 		return s.takeHeader(l, p, b, offset)
 	}
+	if w := s.waiting(); w != nil {
+		return s.drop(w, p, offset)
+	}
+	if l == nil {
+		return nil
+	}
 	if !s.media {
-		if s.isWaiting() {
-			return nil // media of one stream before the header of another: none can use it
-		}
 		s.publish(v)
 	}
 	l.wait = 0
 	s.emit(l, p, b, offset, v)
+	return nil
+}
+
+// drop leaves out a page of media before the header of another stream: none can use it.
+func (s *state) drop(waiting *logical, p *ogg.Page, offset uint64) error {
+	if s.dropped += uint32(p.Size); s.dropped > maxDropped {
+		return bad("the header of the stream with the serial number "+strconv.FormatUint(uint64(waiting.serial), 10)+" does not end", offset)
+	}
 	return nil
 }
 

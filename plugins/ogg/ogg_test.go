@@ -388,6 +388,7 @@ func TestGarbage(t *testing.T) {
 			return b
 		}(), "more than 8 streams"},
 		{"long header", join(page(ogg.Page{Flags: ogg.First}, vorbisHead()), bytes.Repeat(page(ogg.Page{Granule: ogg.NoGranule}), maxHeader/ogg.HeadSize)), "more than 28 KiB"},
+		{"endless header", join(page(ogg.Page{Flags: ogg.First, Serial: 77}, vorbisHead()), header(5, "", ""), bytes.Repeat(sound(5, 0, 1), 2+maxDropped/len(sound(5, 0, 1)))), "the header of the stream with the serial number 77 does not end"},
 		{"noise in the media", join(header(5, "", ""), sound(5, 0, 1), []byte("noise")), "no Ogg page stands there"},
 	} {
 		r := start(t)

@@ -9,9 +9,10 @@ import (
 
 // state is a session's memory. The zero value stands before PUBLISHED.
 type state struct {
-	known   bool // this session has published a header
-	media   bool // pages of media come; before, pages of header
-	mark    bool // the next packet is flagged as a discontinuity
+	known   bool   // this session has published a header
+	media   bool   // pages of media come; before, pages of header
+	mark    bool   // the next packet is flagged as a discontinuity
+	dropped uint32 // bytes of media that came before a header was whole
 	clock   clock
 	streams []logical
 	header  []byte // in force
@@ -34,6 +35,11 @@ const none = -1
 // share the state with the rest of it. Chosen: four streams of Vorbis.
 const maxHeader = 28 << 10
 
+// maxDropped bounds the media that is left out while a header is awaited, in bytes: headers
+// come before all media (RFC 3533 4), so what is this late does not come. Chosen: half a
+// minute of good sound, a second or more of pictures.
+const maxDropped = 1 << 20
+
 const (
 	bitKnown = 1 << iota
 	bitMedia
@@ -44,12 +50,12 @@ const (
 
 // Sizes in the blob, in bytes: of all but streams and headers, and of a stream.
 const (
-	fixedSize   = 1 + 1 + 2 + 4 + clockSize
+	fixedSize   = 1 + 1 + 2 + 4 + 4 + clockSize
 	logicalSize = 6*4 + 2*8
 )
 
 // AppendState packs bits, the number of streams, the length of the header in force
-// (little-endian, as all numbers), the clock, the streams and the two headers.
+// (little-endian, as all numbers), what was dropped, the clock, the streams and the two headers.
 func (s *state) AppendState(b []byte) []byte {
 	if !s.known && !s.media && len(s.streams) == 0 && len(s.header) == 0 && s.clock == (clock{}) {
 		return b
@@ -58,6 +64,7 @@ func (s *state) AppendState(b []byte) []byte {
 		flag(s.clock.started, bitStarted) | flag(s.clock.pending, bitPending)
 	b = append(b, bits, byte(len(s.streams)), 0, 0)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(s.header)))
+	b = binary.LittleEndian.AppendUint32(b, s.dropped)
 	b = s.clock.append(b)
 	for i := range s.streams {
 		b = s.streams[i].append(b)
@@ -106,7 +113,8 @@ func (s *state) ReadState(blob []byte) error {
 	}
 	s.known, s.media, s.mark = bits&bitKnown != 0, bits&bitMedia != 0, bits&bitMark != 0
 	s.clock.started, s.clock.pending = bits&bitStarted != 0, bits&bitPending != 0
-	s.clock.read(blob[8:])
+	s.dropped = binary.LittleEndian.Uint32(blob[8:])
+	s.clock.read(blob[12:])
 	s.streams = make([]logical, count)
 	for i := range s.streams {
 		s.streams[i].read(blob[fixedSize+i*logicalSize:])

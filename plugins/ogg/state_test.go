@@ -11,7 +11,7 @@ import (
 // TestStateKeepsEveryField: what the blob leaves out is lost with the instance.
 func TestStateKeepsEveryField(t *testing.T) {
 	s := state{
-		known: true, media: true, mark: true, header: []byte("header"), build: []byte("build"),
+		known: true, media: true, mark: true, dropped: 15, header: []byte("header"), build: []byte("build"),
 		clock: clock{next: 1, shift: -2, in: 3, dts: 4, key: 14, started: true, pending: true},
 		streams: []logical{
 			{serial: 5, out: 6, wait: 7, timing: ogg.Timing{Codec: ogg.Speex, Shift: 31, Headers: ogg.UnknownHeaders, Skip: 8, Num: 9, Den: 10}, shift: -11, end: 12},
