@@ -69,9 +69,6 @@ func (b *Book) Endpoints(p *point.Point, authority, listener string) []Endpoint 
 				continue
 			}
 			url := scheme + "://" + at + "/" + escape(p.Name()) + play.Suffix
-			if slices.ContainsFunc(all, func(r ranked) bool { return r.URL == url }) {
-				continue // one address for several forms, of which a point has one; before its source has begun, any
-			}
 			all = append(all, ranked{Endpoint: Endpoint{Plugin: o.Plugin, Scheme: scheme, URL: url, Rendition: play.Rendition}, rank: play.Rank})
 		}
 		return all
@@ -112,6 +109,8 @@ func (b *Book) list(authority, listener string, of func(o Offer, at string) []ra
 		}
 		return cmp.Compare(b.rank, a.rank)
 	})
+	// One address stands for several forms, of which a point has one, or several addresses
+	// have one name: the best stands for all.
 	out := make([]Endpoint, 0, len(all))
 	for _, r := range all {
 		if !slices.ContainsFunc(out, func(e Endpoint) bool { return e.URL == r.URL }) {

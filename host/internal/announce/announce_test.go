@@ -221,3 +221,15 @@ func TestOneAddressForSeveralForms(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestBestFormOfAnAddress: where one address stands for several forms it is that of the
+// highest rank, in whatever order they are offered.
+func TestBestFormOfAnAddress(t *testing.T) {
+	var b Book
+	plays := []manifest.Play{{Scheme: "http", Rank: 5, Rendition: "asf"}, {Scheme: "http", Rank: 10, Rendition: "webm"}}
+	b.Set([]Offer{{Plugin: "http", Listener: "web", Address: addr("192.0.2.1:80"), Plays: plays}})
+	got := b.Endpoints(point.New(point.Options{Name: "live"}, nil), "", "web")
+	if len(got) != 1 || got[0].Rendition != "webm" {
+		t.Errorf("%+v", got)
+	}
+}
