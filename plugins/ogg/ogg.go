@@ -37,7 +37,7 @@ func event(s *state, e abi.Record, v *sdk.Verdicts) error {
 // data takes as many whole pages as are there and as the outbox has room for.
 func (s *state) data(e *abi.Data, v *sdk.Verdicts) error {
 	used, need := 0, 0
-	for used < len(e.Bytes) && v.Room() >= reserve+2*len(s.header)+2*maxHeader+packetBytes {
+	for used < len(e.Bytes) {
 		b, offset := e.Bytes[used:], e.Offset+uint64(used)
 		p, more, err := ogg.ParsePage(b)
 		if err != nil {
@@ -45,6 +45,9 @@ func (s *state) data(e *abi.Data, v *sdk.Verdicts) error {
 		}
 		if more > 0 {
 			need = len(b) + more
+			break
+		}
+		if v.Room() < s.room(&p) {
 			break
 		}
 		if err := s.take(&p, b, offset, v); err != nil {
@@ -59,6 +62,17 @@ func (s *state) data(e *abi.Data, v *sdk.Verdicts) error {
 		v.Need(e.Conn, need)
 	}
 	return nil
+}
+
+// room is how many bytes of the outbox a page may call for. Media needs its PACKET and the
+// state; before it the header that is being read grows, or is published and is then that in
+// force.
+func (s *state) room(p *ogg.Page) int {
+	n := reserve + packetBytes + len(s.header) + len(s.build)
+	if s.media && p.Flags&ogg.First == 0 {
+		return n
+	}
+	return n + max(len(s.header), len(s.build)) + min(p.Size, maxHeader)
 }
 
 // take takes one page. Logical streams whose codec is not known are left out: a player

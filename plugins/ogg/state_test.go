@@ -49,3 +49,31 @@ func TestLongestStateFits(t *testing.T) {
 		t.Errorf("a state of %d bytes", n)
 	}
 }
+
+// TestSmallOutbox: media asks for no more room than what may come of a page, so that many
+// sessions find some in one outbox.
+func TestSmallOutbox(t *testing.T) {
+	r := start(t)
+	r.Data(append(header(5, "", ""), sound(5, 0, 1)...), 0)
+	var w abi.Writer
+	w.Reset(make([]byte, abi.UsualBox))
+	must(t, w.Put(1, 0, &abi.State{Blob: r.State}))
+	must(t, w.Put(1, 0, &abi.Data{Head: r.Head(), Offset: r.Taken, Bytes: sound(5, 1, 1)}))
+	out := make([]byte, 4<<10)
+	n := newPlugin().Call(w.Bytes(), out)
+	if n < 0 {
+		t.Fatal(abi.Code(n))
+	}
+	var answer abi.Reader
+	must(t, answer.Reset(out[:n]))
+	for {
+		v, more, err := answer.Next()
+		must(t, err)
+		if !more {
+			t.Fatal("no packet")
+		}
+		if v.Op == abi.OpPacket {
+			return
+		}
+	}
+}
