@@ -56,15 +56,20 @@ func (o *output) describe() {
 	}
 	o.flush()
 	k.headed, k.nal.Changed, k.frames.Changed, k.shown = true, false, false, shown
-	o.text = o.text[:0]
-	for i := range k.tracks {
-		if shown&(1<<i) != 0 {
-			o.text = k.appendMedia(o.text, i)
-		}
-	}
+	o.text = k.appendHeader(o.text[:0])
 	p := o.v.Pieces()
 	p.Literal(o.text)
 	o.v.Header(p)
+}
+
+// appendHeader appends the header of the tracks that are shown.
+func (k *packing) appendHeader(b []byte) []byte {
+	for i := range k.tracks {
+		if k.shown&(1<<i) != 0 {
+			b = k.appendMedia(b, i)
+		}
+	}
+	return b
 }
 
 // appendMedia appends a track's part. Control URLs, SSRC and the timestamp of the timeline's

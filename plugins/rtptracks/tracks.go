@@ -92,16 +92,25 @@ func (k *packing) begin(e *abi.Package, v *sdk.Verdicts) {
 			pids[sound], coding = s.PID, found
 		}
 	}
+	was := k.shown
 	if t := &k.tracks[pictures]; t.pid != pids[pictures] {
 		t.pid, t.counter, k.nal = pids[pictures], 0, rtp.H264Packer{}
-		k.headed, k.waiting, k.shown = false, false, 0
+		k.shown &^= 1 << pictures
+		k.waiting = false
 	}
 	if t := &k.tracks[sound]; t.pid != pids[sound] || k.frames.Coding != coding {
 		t.pid, t.counter, t.left, k.frames = pids[sound], 0, 0, rtp.SoundPacker{Coding: coding}
-		k.headed, k.waiting, k.shown = false, false, 0
+		k.shown &^= 1 << sound
+		k.waiting = false
 	}
-	if !k.headed {
+	k.headed = k.shown != 0
+	switch {
+	case !k.headed:
 		k.announce(&d, v)
+	case k.shown != was: // the other one goes on alone until more is known
+		p := v.Pieces()
+		p.Literal(k.appendHeader(nil))
+		v.Header(p)
 	}
 }
 

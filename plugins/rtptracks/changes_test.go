@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/weir-media/weir/abi/v1"
+	"github.com/weir-media/weir/sdk/mpegts"
+)
+
+// stream writes a transport stream of tracks that a test makes up.
+type stream struct {
+	mux mpegts.Mux
+	ts  []byte
+}
+
+// streamOf gives one of these codecs, whose PIDs are those of ffmpeg: 256, 257.
+func streamOf(list ...mpegts.Codec) *stream {
+	m := new(stream)
+	for _, c := range list {
+		m.mux.Add(c)
+	}
+	return m
+}
+
+// unit appends a PES packet.
+func (m *stream) unit(track int, pts int64, key bool, es []byte) {
+	m.ts = m.mux.Begin(m.ts, track, mpegts.Unit{PTS: pts, DTS: pts, Key: key, Size: len(es)})
+	m.ts = m.mux.Write(m.ts, track, es)
+	m.ts = m.mux.End(m.ts, track)
+}
+
+// tablesOf gives PAT and PMT of a programme with these codecs.
+func tablesOf(list ...mpegts.Codec) []byte {
+	m := streamOf(list...)
+	m.unit(0, 90_000, true, []byte{0, 0, 1, 9})
+	s := cut(m.ts)
+	return s.tables
+}
+
+// TestSoundComes: while the parameters of a sound that is new are not known, pictures go on,
+// and the header names what goes on.
+func TestSoundComes(t *testing.T) {
+	s := load(t, "h264.ts")
+	both := s.tables
+	silent := sample{tables: tablesOf(mpegts.H264), notes: without(s.notes, 257)}
+	first, middle, last := silent.notes[:15], silent.notes[15:18], s.notes[18:30]
+	silent.notes = first
+	r := silent.through(t, 4)
+	before := len(r.Packets)
+	if len(r.Headers) != 2 || strings.Contains(string(r.Headers[1]), "m=audio") {
+		t.Fatalf("headers %q", r.Headers)
+	}
+	r.Send(&abi.Package{Generation: 2, Header: both})
+	r.Send(packets(middle))
+	if len(r.Headers) != 2 || len(r.Packets)-before < len(middle)-1 {
+		t.Errorf("%d packets where sound comes, headers %q", len(r.Packets)-before, r.Headers[2:])
+	}
+	r.Send(packets(last))
+	if len(r.Headers) != 3 || !bytes.HasPrefix(r.Headers[2], r.Headers[1]) || !strings.Contains(string(r.Headers[2]), "m=audio") {
+		t.Errorf("headers %q", r.Headers[2:])
+	}
+	r.Send(&abi.Package{Generation: 3, Header: silent.tables})
+	if len(r.Headers) != 4 || !bytes.Equal(r.Headers[3], r.Headers[1]) {
+		t.Errorf("headers %q", r.Headers[3:])
+	}
+}
+
+// without takes an elementary stream out.
+func without(notes []abi.PacketNote, pid uint16) (list []abi.PacketNote) {
+	for _, n := range notes {
+		var kept []byte
+		for b := range slices.Chunk(n.Bytes, mpegts.PacketSize) {
+			if e, ok := mpegts.ReadElementary(b); !ok || e.PID != pid {
+				kept = append(kept, b...)
+			}
+		}
+		n.Bytes, n.Size = kept, uint32(len(kept))
+		list = append(list, n)
+	}
+	return list
+}
