@@ -163,10 +163,14 @@ func (o *output) idle() {
 func (o *output) look(e *abi.Packets) {
 	k := o.k
 	o.probe = rtp.SoundPacker{Coding: k.frames.Coding}
-	o.probe.Begin(0, nothing{})
+	begun := false
 	for n := range e.Packets.All() {
 		for b := n.Bytes; len(b) >= mpegts.PacketSize; b = b[mpegts.PacketSize:] {
 			if x, ok := mpegts.ReadElementary(b); ok && x.PID == k.tracks[sound].pid {
+				if x.Begins && !begun { // before, it is the end of something
+					begun = true
+					o.probe.Begin(0, nothing{})
+				}
 				o.probe.Write(b[x.From:mpegts.PacketSize], nothing{})
 			}
 		}

@@ -39,20 +39,40 @@ type SoundPacker struct {
 	// clears it.
 	Changed bool
 
+	coding  soundHead
+	times   soundTimes
+	first   uint32           // timestamp of the frames that wait
+	count   uint8            // of frames that wait
+	sizes   [maxUnits]uint16 // theirs, bytes
+	units   []byte           // they themselves, of AAC without their heads
+	frame   []byte           // the frame that is not complete, or is in doubt
+	payload [MaxPayload]byte // scratch
+}
+
+// soundHead is what a frame's head says of the stream.
+type soundHead struct {
 	profile  uint8 // of AAC: audioObjectType less 1, as in an ADTS head
 	index    uint8 // of AAC: sampling frequency index
-	channels uint8
-	timed    bool             // pts is that of the next frame that begins
-	begun    bool             // at is that of the frame under way
-	counted  bool             // next is valid
-	pts, at  int64            // ticks of 90 kHz
-	next     uint32           // when the next frame begins, in the clock
-	first    uint32           // timestamp of the frames that wait
-	count    uint8            // of frames that wait
-	sizes    [maxUnits]uint16 // theirs, bytes
-	units    []byte           // they themselves, of AAC without their heads
-	frame    []byte           // the frame that is not complete
-	payload  [MaxPayload]byte // scratch
+	channels uint8 // 0: nothing is known yet
+}
+
+// soundTimes are those of frames.
+type soundTimes struct {
+	timed   bool   // pts is that of the next frame that begins
+	begun   bool   // at is that of the frame under way
+	counted bool   // next is valid
+	behind  bool   // pts is not that of the frame that begins within a SoundPacker's frame, but of the one behind
+	pts, at int64  // ticks of 90 kHz
+	next    uint32 // when the next frame begins, in the clock
+}
+
+// claim gives the frame that begins the time that Begin told, if it is that frame's.
+func (t *soundTimes) claim() (has bool) {
+	if has = t.timed && !t.behind; has {
+		t.timed, t.begun, t.at = false, true, t.pts
+	}
+	t.behind = false
+	return has
 }
 
 // sampleRates are those of a sampling frequency index, Hz (ISO 14496-3 table 1.18).
@@ -61,32 +81,31 @@ var sampleRates = [13]uint32{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22
 // Rate is the clock of timestamps, Hz; 0: not known yet.
 func (k *SoundPacker) Rate() uint32 {
 	switch {
-	case k.channels == 0:
+	case k.coding.channels == 0:
 		return 0
 	case k.Coding == MPEGAudio:
 		return mpaRate
 	}
-	return sampleRates[k.index]
+	return sampleRates[k.coding.index]
 }
 
 // Channels is how many there are; 0: not known yet.
 func (k *SoundPacker) Channels() int {
-	if k.channels == 7 {
+	if k.coding.channels == 7 {
 		return 8 // ISO 14496-3 table 1.19
 	}
-	return int(k.channels)
+	return int(k.coding.channels)
 }
 
 // Config is the AudioSpecificConfig of AAC (ISO 14496-3 1.6.2.1).
 func (k *SoundPacker) Config() [2]byte {
-	return [2]byte{(k.profile+1)<<3 | k.index>>1, k.index<<7 | k.channels<<3}
+	return [2]byte{(k.coding.profile+1)<<3 | k.coding.index>>1, k.coding.index<<7 | k.coding.channels<<3}
 }
 
 // Learn takes over what another packer has found of the same stream's coding.
 func (k *SoundPacker) Learn(from *SoundPacker) {
-	if k.channels == 0 && from.channels != 0 {
-		k.Coding, k.Changed = from.Coding, true
-		k.profile, k.index, k.channels = from.profile, from.index, from.channels
+	if k.coding.channels == 0 && from.coding.channels != 0 {
+		k.Coding, k.Changed, k.coding = from.Coding, true, from.coding
 	}
 }
 
@@ -94,67 +113,106 @@ func (k *SoundPacker) Learn(from *SoundPacker) {
 // 90 kHz. Frames that wait are sent.
 func (k *SoundPacker) Begin(pts int64, to Packets) {
 	k.Flush(to)
-	k.timed, k.pts = true, pts
+	k.times.timed, k.times.pts = true, pts
+	k.times.behind = len(k.frame) >= k.headSize() && len(k.frame) > k.size(k.frame)
 }
 
-// Drop forgets the frame that is not complete: bytes are missing.
+// Drop forgets the frame that is not complete: bytes are missing. Write does nothing before
+// the next Begin.
 func (k *SoundPacker) Drop(to Packets) {
 	k.Flush(to)
-	k.frame, k.counted, k.timed, k.begun = k.frame[:0], false, false, false
+	k.forget()
 }
 
-// Write takes the next bytes.
+// forget throws the frame under way away; nothing tells the time of those that follow.
+func (k *SoundPacker) forget() { k.frame, k.times = k.frame[:0], soundTimes{} }
+
+// Write takes the next bytes. Those whose time nothing tells are thrown away.
 func (k *SoundPacker) Write(b []byte, to Packets) {
-	head := adtsSize
-	if k.Coding == MPEGAudio {
-		head = mpaHead
-	}
 	for len(b) > 0 && k.Coding != NoSound {
-		if len(k.frame) < head {
-			if len(k.frame) == 0 && b[0] != 0xFF { // both begin with eleven ones at least
-				at := bytes.IndexByte(b, 0xFF)
-				if at < 0 {
-					return
-				}
-				b = b[at:]
+		if len(k.frame) == 0 {
+			at := bytes.IndexByte(b, 0xFF) // both begin with eleven ones at least
+			if at < 0 || !k.times.timed && !k.times.begun && !k.times.counted {
+				return
 			}
-			if len(k.frame) == 0 && k.timed {
-				k.timed, k.begun, k.at = false, true, k.pts
-			}
-			n := min(head-len(k.frame), len(b))
-			k.frame = append(k.frame, b[:n]...)
-			b = b[n:]
-			for len(k.frame) == head && k.size() == 0 {
-				k.resync()
-			}
-			continue
+			b = b[at:]
+			k.times.claim()
 		}
-		size := k.size()
-		n := min(size-len(k.frame), len(b))
+		n := min(max(k.wants()-len(k.frame), 0), len(b))
 		k.frame = append(k.frame, b[:n]...)
 		b = b[n:]
-		if len(k.frame) == size {
-			k.take(to)
-			k.frame = k.frame[:0]
+		for k.step(to) {
 		}
 	}
 }
 
-// resync throws away what is no head up to the next byte that may begin one.
-func (k *SoundPacker) resync() {
-	at := bytes.IndexByte(k.frame[1:], 0xFF)
-	if at < 0 {
-		k.frame = k.frame[:0]
-		return
+// wants is how long the frame under way must be for a step, bytes.
+func (k *SoundPacker) wants() int {
+	head := k.headSize()
+	if len(k.frame) < head {
+		return head
 	}
-	n := copy(k.frame, k.frame[1+at:])
-	k.frame = k.frame[:n]
+	n := k.size(k.frame)
+	if k.isNew() {
+		n += head
+	}
+	return n
 }
 
-// size gives the length of the frame whose head is there, bytes; 0: it is no head, or of a
+// step goes on with the frame under way, if there is enough of it, and tells whether there
+// may be more to do. A head that changes the coding counts only if another one like it
+// stands where its frame ends: within frames, too, there are bytes that look like a head.
+func (k *SoundPacker) step(to Packets) (more bool) {
+	if len(k.frame) < k.headSize() || len(k.frame) < k.wants() {
+		return false
+	}
+	switch n := k.size(k.frame); {
+	case n == 0:
+		k.skip(1)
+	case !k.isNew() || k.agrees(k.frame[n:]):
+		k.take(k.frame[:n], to)
+		if k.skip(n); len(k.frame) > 0 && k.times.claim() {
+			k.Flush(to)
+		}
+	case k.times.timed: // which of these bytes came before Begin is not known
+		k.forget()
+	default:
+		k.skip(1)
+	}
+	return true
+}
+
+// skip throws away so many bytes, and what follows up to one that may begin a head.
+func (k *SoundPacker) skip(n int) {
+	rest := k.frame[n:]
+	at := bytes.IndexByte(rest, 0xFF)
+	if at < 0 {
+		at = len(rest)
+	}
+	k.frame = k.frame[:copy(k.frame, rest[at:])]
+}
+
+// isNew tells whether the frame under way, of which there is the head, has another coding.
+func (k *SoundPacker) isNew() bool { return k.headOf(k.frame) != k.coding }
+
+// agrees tells whether h is the head of a frame of the same stream as the one under way.
+func (k *SoundPacker) agrees(h []byte) bool {
+	const crc, frequency = 0x01, 0x0C // bits of the second and the third byte, in either coding
+	f := k.frame
+	return k.size(h) > 0 && k.headOf(h) == k.headOf(f) && (h[1]^f[1])&^crc == 0 && (h[2]^f[2])&frequency == 0
+}
+
+// headSize is how many bytes of a frame say how long it is.
+func (k *SoundPacker) headSize() int {
+	if k.Coding == MPEGAudio {
+		return mpaHead
+	}
+	return adtsSize
+}
+
+// size gives the length of the frame with the head h, bytes; 0: it is no head, or of a
 // frame that cannot be sent.
-func (k *SoundPacker) size() int {
-	h := k.frame
+func (k *SoundPacker) size(h []byte) int {
 	if k.Coding == MPEGAudio {
 		if n := mpegFrame(h); n > mpaHead && n <= maxSound {
 			return n
@@ -163,50 +221,55 @@ func (k *SoundPacker) size() int {
 	}
 	n := int(h[3]&3)<<11 | int(h[4])<<3 | int(h[5])>>5
 	// 1.A.2.2: syncword and layer, one raw data block, a rate and channels that the head says.
-	if h[0] != 0xFF || h[1]&0xF6 != 0xF0 || h[6]&3 != 0 || h[2]>>2&15 > 12 || h[2]&1<<2|h[3]>>6 == 0 || n <= k.adtsHead() {
+	if h[0] != 0xFF || h[1]&0xF6 != 0xF0 || h[6]&3 != 0 || h[2]>>2&15 > 12 || h[2]&1<<2|h[3]>>6 == 0 || n <= adtsHead(h) {
 		return 0
 	}
 	return n
 }
 
-// adtsHead is the length of the ADTS head with its checksum, bytes.
-func (k *SoundPacker) adtsHead() int {
-	if k.frame[1]&1 == 0 {
+// adtsHead is the length of an ADTS head with its checksum, bytes.
+func adtsHead(h []byte) int {
+	if h[1]&1 == 0 {
 		return adtsSize + 2
 	}
 	return adtsSize
 }
 
+// headOf reads a head.
+func (k *SoundPacker) headOf(h []byte) soundHead {
+	const mono = 3
+	switch {
+	case k.Coding != MPEGAudio:
+		return soundHead{profile: h[2] >> 6, index: h[2] >> 2 & 15, channels: h[2]&1<<2 | h[3]>>6}
+	case h[3]>>6 == mono:
+		return soundHead{channels: 1}
+	}
+	return soundHead{channels: 2}
+}
+
 // take takes a complete frame among those that wait.
-func (k *SoundPacker) take(to Packets) {
-	unit, span := k.frame, uint32(samplesAAC)
-	profile, index, channels := uint8(0), uint8(0), uint8(2)
+func (k *SoundPacker) take(unit []byte, to Packets) {
+	if found := k.headOf(unit); found != k.coding {
+		k.Flush(to)
+		k.coding, k.Changed, k.times.counted = found, true, false
+	}
+	span := uint32(samplesAAC)
 	if k.Coding == MPEGAudio {
-		const mono = 3
-		if unit[3]>>6 == mono {
-			channels = 1
-		}
 		span = mpegSpan(unit)
 	} else {
-		profile, index, channels = unit[2]>>6, unit[2]>>2&15, unit[2]&1<<2|unit[3]>>6
-		unit = unit[k.adtsHead():]
-	}
-	if profile != k.profile || index != k.index || channels != k.channels {
-		k.Flush(to)
-		k.profile, k.index, k.channels = profile, index, channels
-		k.Changed, k.counted = true, false
+		unit = unit[adtsHead(unit):]
 	}
 	at, ok := k.time()
 	if !ok {
 		return
 	}
-	if k.count > 0 && (int(k.count) == maxUnits || at != k.next || k.length()+len(unit)+2 > MaxPayload) {
+	if k.count > 0 && (int(k.count) == maxUnits || at != k.times.next || k.length()+len(unit)+2 > MaxPayload) {
 		k.Flush(to)
 	}
 	if k.count == 0 {
 		k.first = at
 	}
-	k.next, k.counted = at+span, true
+	k.times.next, k.times.counted = at+span, true
 	k.sizes[k.count] = uint16(len(unit))
 	k.units = append(k.units, unit...)
 	k.count++
@@ -217,15 +280,16 @@ func (k *SoundPacker) take(to Packets) {
 
 // time gives the timestamp of the frame at hand. Not ok: it is not known.
 func (k *SoundPacker) time() (at uint32, ok bool) {
-	if !k.begun {
-		return k.next, k.counted
+	t := &k.times
+	if !t.begun {
+		return t.next, t.counted
 	}
 	rate := int64(k.Rate())
-	at = uint32(k.at/mpaRate*rate + k.at%mpaRate*rate/mpaRate)
-	k.begun = false
+	at = uint32(t.at/mpaRate*rate + t.at%mpaRate*rate/mpaRate)
+	t.begun = false
 	slack := int32(rate / soundSlack)
-	if d := int32(at - k.next); k.counted && d >= -slack && d <= slack {
-		at = k.next
+	if d := int32(at - t.next); t.counted && d >= -slack && d <= slack {
+		at = t.next
 	}
 	return at, true
 }

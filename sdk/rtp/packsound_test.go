@@ -173,3 +173,61 @@ func FuzzSoundPackerState(f *testing.F) {
 		k.Flush(&out)
 	})
 }
+
+// TestSoundFalseHeads: bytes within a frame that look like a head change nothing, neither
+// behind a loss nor where a PES packet begins within a frame; a real change does.
+func TestSoundFalseHeads(t *testing.T) {
+	liar := AAC{profile: 1, rate: 4, channels: 1}
+	tail := slices.Concat([]byte{1, 2, 3}, liar.adts(30), bytes.Repeat([]byte{0xAA}, 100))
+	for _, portion := range []int{1, 5, 184, 10_000} {
+		out := taken{t: t}
+		k := SoundPacker{Coding: ADTS}
+		put := func(b []byte) {
+			for c := range slices.Chunk(b, portion) {
+				k.Write(c, &out)
+			}
+		}
+		k.Begin(0, &out)
+		put(slices.Concat(adtsFrame(50), adtsFrame(60)))
+		k.Changed = false
+		k.Drop(&out)
+		put(tail)
+		put(adtsFrame(7))
+		if k.Changed || k.Rate() != 48_000 {
+			t.Fatalf("portions of %d: the end of a frame says %d Hz, %d channels", portion, k.Rate(), k.Channels())
+		}
+		out.list = nil
+		k.Begin(90_000, &out)
+		put(slices.Concat(tail, adtsFrame(7), adtsFrame(8)))
+		k.Flush(&out)
+		if k.Changed || len(out.list) != 1 || out.list[0].timestamp != 48_000 || len(out.list[0].b) != 2+2*2+7+8 {
+			t.Fatalf("portions of %d: %d packets, %d Hz, %d channels", portion, len(out.list), k.Rate(), k.Channels())
+		}
+		mono := slices.Concat(liar.adts(30), bytes.Repeat([]byte{0xAA}, 30))
+		if put(slices.Concat(mono, mono)); !k.Changed || k.Rate() != 44_100 || k.Channels() != 1 {
+			t.Errorf("portions of %d: %d Hz, %d channels where they change", portion, k.Rate(), k.Channels())
+		}
+	}
+}
+
+// TestSoundTimesInDoubt: a frame that waits for the next one's head has its own time, and
+// so have those behind it, wherever in that head the next PES packet begins.
+func TestSoundTimesInDoubt(t *testing.T) {
+	for at := range adtsSize {
+		out := taken{t: t}
+		k := SoundPacker{Coding: ADTS}
+		k.Begin(90_000, &out)
+		b, c := adtsFrame(20), adtsFrame(30)
+		k.Write(append(adtsFrame(10), b[:at]...), &out)
+		k.Begin(900_000, &out)
+		k.Write(slices.Concat(b[at:], c), &out)
+		k.Flush(&out)
+		want := []sentPayload{{timestamp: 48_000, b: make([]byte, 4+10)}, {timestamp: 480_000, b: make([]byte, 6+20+30)}}
+		if at > 0 {
+			want = []sentPayload{{timestamp: 48_000, b: make([]byte, 6+10+20)}, {timestamp: 480_000, b: make([]byte, 4+30)}}
+		}
+		if !slices.EqualFunc(out.list, want, func(a, b sentPayload) bool { return a.timestamp == b.timestamp && len(a.b) == len(b.b) }) {
+			t.Errorf("%d bytes of the head before: %+v", at, out.list)
+		}
+	}
+}

@@ -61,22 +61,22 @@ func (k *H264Packer) UnmarshalBinary(b []byte) error {
 const soundPackFixed = 5 + 2*8 + 4 + 4 + 1 + 2*2
 
 // MaxSoundPackerState is the longest that AppendBinary of a SoundPacker writes, bytes.
-const MaxSoundPackerState = soundPackFixed + 2*maxUnits + MaxPayload + maxSound
+const MaxSoundPackerState = soundPackFixed + 2*maxUnits + MaxPayload + maxSound + adtsSize
 
 // AppendBinary appends the state: coding, bits, numbers, then sizes and bytes of the frames
 // that wait, and of the one that is not complete, all little-endian. It never fails.
 func (k *SoundPacker) AppendBinary(b []byte) ([]byte, error) {
 	le := binary.LittleEndian
 	bits := byte(0)
-	for i, set := range [...]bool{k.Changed, k.timed, k.counted, k.begun} {
+	for i, set := range [...]bool{k.Changed, k.times.timed, k.times.counted, k.times.begun, k.times.behind} {
 		if set {
 			bits |= 1 << i
 		}
 	}
-	b = append(b, byte(k.Coding), bits, k.profile, k.index, k.channels)
-	b = le.AppendUint64(b, uint64(k.pts))
-	b = le.AppendUint64(b, uint64(k.at))
-	b = le.AppendUint32(b, k.next)
+	b = append(b, byte(k.Coding), bits, k.coding.profile, k.coding.index, k.coding.channels)
+	b = le.AppendUint64(b, uint64(k.times.pts))
+	b = le.AppendUint64(b, uint64(k.times.at))
+	b = le.AppendUint32(b, k.times.next)
 	b = le.AppendUint32(b, k.first)
 	b = append(b, k.count)
 	b = le.AppendUint16(b, uint16(len(k.units)))
@@ -93,15 +93,15 @@ func (k *SoundPacker) UnmarshalBinary(b []byte) error {
 	if len(b) < soundPackFixed {
 		return ErrState
 	}
-	n := SoundPacker{Coding: SoundCoding(b[0]), profile: b[2], index: b[3], channels: b[4], pts: int64(le.Uint64(b[5:])), at: int64(le.Uint64(b[13:])),
-		next: le.Uint32(b[21:]), first: le.Uint32(b[25:]), count: b[29]}
-	for i, set := range [...]*bool{&n.Changed, &n.timed, &n.counted, &n.begun} {
+	n := SoundPacker{Coding: SoundCoding(b[0]), coding: soundHead{profile: b[2], index: b[3], channels: b[4]}, first: le.Uint32(b[25:]), count: b[29]}
+	n.times = soundTimes{pts: int64(le.Uint64(b[5:])), at: int64(le.Uint64(b[13:])), next: le.Uint32(b[21:])}
+	for i, set := range [...]*bool{&n.Changed, &n.times.timed, &n.times.counted, &n.times.begun, &n.times.behind} {
 		*set = b[1]>>i&1 != 0
 	}
 	units, frame := int(le.Uint16(b[30:])), int(le.Uint16(b[32:]))
 	rest := b[soundPackFixed:]
-	if n.Coding >= soundCodings || b[1] > 15 || n.profile > 3 || n.index > 12 || n.channels > 7 || n.count > maxUnits ||
-		frame >= maxSound || len(rest) != 2*int(n.count)+units+frame {
+	if n.Coding >= soundCodings || b[1] > 31 || n.coding.profile > 3 || n.coding.index > 12 || n.coding.channels > 7 || n.count > maxUnits ||
+		frame >= maxSound+adtsSize || len(rest) != 2*int(n.count)+units+frame {
 		return ErrState
 	}
 	size := 0
@@ -111,24 +111,27 @@ func (k *SoundPacker) UnmarshalBinary(b []byte) error {
 	}
 	rest = rest[2*int(n.count):]
 	n.units = append(room(k.units, MaxPayload+maxSound), rest[:units]...)
-	n.frame = append(room(k.frame, maxSound), rest[units:]...)
-	if size != units || n.count > 0 && (n.length() > MaxPayload || n.channels == 0) || !n.isFrame() {
+	n.frame = append(room(k.frame, maxSound+adtsSize), rest[units:]...)
+	if size != units || n.count > 0 && (n.length() > MaxPayload || n.coding.channels == 0) || !n.isFrame() {
 		return ErrState
 	}
 	*k = n
 	return nil
 }
 
-// isFrame tells whether the frame under way may be one.
+// isFrame tells whether the frame under way may be one, with a part of the next one's head.
 func (k *SoundPacker) isFrame() bool {
-	if len(k.frame) == 0 {
+	head := k.headSize()
+	switch {
+	case len(k.frame) == 0:
+		return true
+	case k.Coding == NoSound || k.frame[0] != 0xFF:
+		return false
+	case len(k.frame) < head:
 		return true
 	}
-	head := adtsSize
-	if k.Coding == MPEGAudio {
-		head = mpaHead
-	}
-	return k.Coding != NoSound && k.frame[0] == 0xFF && (len(k.frame) < head || k.size() > len(k.frame))
+	n := k.size(k.frame)
+	return n > 0 && len(k.frame) < n+head
 }
 
 // room gives b emptied, with room for n bytes, so that it need not grow packet by packet.
