@@ -10,6 +10,10 @@ import (
 	"github.com/weir-media/weir/sdk/mpegts"
 )
 
+// usualSets are an SPS and a PPS behind start codes.
+const usualSets = "\x00\x00\x01\x67\x64\x00\x09\xac\xd9\x42\x84\x7e\x5c\x04\x40\x00\x00\x03\x00\x40\x00\x00\x07\x83\xc4\x89\x65\x80" +
+	"\x00\x00\x01\x68\xeb\xe3\xcb\x22\xc0"
+
 // stream writes a transport stream of tracks that a test makes up.
 type stream struct {
 	mux mpegts.Mux
@@ -81,4 +85,28 @@ func without(notes []abi.PacketNote, pid uint16) (list []abi.PacketNote) {
 		list = append(list, n)
 	}
 	return list
+}
+
+// TestSlices: a picture whose slices are a PES packet each is one picture still.
+func TestSlices(t *testing.T) {
+	const slice = "\x00\x00\x01\x65\x88\x84\x21\xA0"
+	sets := usualSets
+	m := streamOf(mpegts.H264)
+	for i := range int64(4) {
+		pts := 90_000 + i*3600
+		m.unit(0, pts, i == 0, []byte(sets+slice))
+		m.unit(0, pts, i == 0, []byte(slice))
+		sets = ""
+	}
+	s := cut(m.ts)
+	h := play(t, s.through(t, 3), []byte{0x12, 0x08})
+	marked := 0
+	for _, p := range h[pictures].packets {
+		if p.Marker {
+			marked++
+		}
+	}
+	if got := units(h[pictures].es); len(h[pictures].stamps) != 3 || marked != 3 || len(got) != 3*2 {
+		t.Errorf("%d pictures, %d markers, %d slices", len(h[pictures].stamps), marked, len(got))
+	}
 }

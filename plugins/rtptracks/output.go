@@ -105,7 +105,8 @@ func (o *output) picture(e *mpegts.Elementary, es []byte, key bool) (begins bool
 		k.nal.Drop(o)
 		t.sequence++ // receivers see that something is missing
 	}
-	if begins = e.Begins && e.HasTime; begins {
+	// Some encoders send a PES packet for each slice: with the same time it is the same picture.
+	if begins = e.Begins && e.HasTime && !k.nal.IsOpen(uint32(e.PTS)); begins {
 		k.nal.End(o)
 		k.key = key
 		k.nal.Begin(uint32(e.PTS), o)

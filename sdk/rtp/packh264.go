@@ -52,6 +52,9 @@ func (k *H264Packer) Begin(timestamp uint32, to Packets) {
 	k.open, k.timestamp = true, timestamp
 }
 
+// IsOpen tells whether an access unit that is shown at the timestamp is under way.
+func (k *H264Packer) IsOpen(timestamp uint32) bool { return k.open && k.timestamp == timestamp }
+
 // End ends the access unit.
 func (k *H264Packer) End(to Packets) {
 	if k.open {
