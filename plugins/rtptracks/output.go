@@ -66,7 +66,10 @@ func (o *output) packets(k *packing, e *abi.Packets, v *sdk.Verdicts) {
 func (o *output) source(n abi.PacketNote) {
 	k := o.k
 	o.note = n
-	k.jump = k.jump || n.Flags&abi.PacketDiscontinuity != 0
+	if n.Flags&abi.PacketDiscontinuity != 0 {
+		k.jump = true
+		k.nal.Renew()
+	}
 	if !k.waiting {
 		k.waiting, k.since = true, n.DTS
 	}

@@ -34,6 +34,7 @@ type H264Packer struct {
 	Changed bool
 
 	open      bool  // a unit has begun
+	renewing  bool  // params gives way to fresh as soon as that has an SPS and a PPS
 	inside    bool  // behind a start code
 	waste     bool  // the NAL unit under way is thrown away
 	split     bool  // the NAL unit under way is an FU-A, of which some have gone out
@@ -44,6 +45,7 @@ type H264Packer struct {
 	held      []byte // the packet in waiting, NAL units as a STAP-A
 	nal       []byte // the NAL unit under way; of an FU-A its head and the next fragment
 	params    []byte // SPS, PPS, each with u16 length, big-endian
+	fresh     []byte // likewise, those that came since renewing
 }
 
 // Begin opens the access unit that is shown at the timestamp; the one before ends.
@@ -62,7 +64,18 @@ func (k *H264Packer) End(to Packets) {
 		k.release(true, to)
 	}
 	k.reset()
+	if k.renewing && areBoth(k.fresh) {
+		if !bytes.Equal(k.params, k.fresh) {
+			k.params, k.Changed = append(k.params[:0], k.fresh...), true
+		}
+		k.renewing, k.fresh = false, k.fresh[:0]
+	}
 }
+
+// Renew tells that the stream may be another one from here on. The parameter sets that are
+// known are in force until an access unit ends by which both an SPS and a PPS have come;
+// then those that did not come again are dropped.
+func (k *H264Packer) Renew() { k.renewing, k.fresh = true, k.fresh[:0] }
 
 // Drop ends the access unit where bytes are missing: the NAL unit under way is thrown
 // away, and Write does nothing before the next Begin.
@@ -79,17 +92,24 @@ func (k *H264Packer) reset() {
 // Params gives the parameter sets in force, SPS first, each behind its length of 16 bits,
 // big-endian; a view that is valid until the next call. Nil: not both are known.
 func (k *H264Packer) Params() []byte {
-	if n := len(k.params); n == 0 || k.params[2]&0x1F != nalSPS {
+	if !areBoth(k.params) {
 		return nil
 	}
-	for list := k.params; len(list) > 0; {
-		nal, rest := nextNAL(list)
-		if nal[0]&0x1F == nalPPS {
-			return k.params
-		}
-		list = rest
+	return k.params
+}
+
+// areBoth tells whether a list, SPS first, has both an SPS and a PPS.
+func areBoth(list []byte) bool {
+	if len(list) == 0 || list[2]&0x1F != nalSPS {
+		return false
 	}
-	return nil
+	for len(list) > 0 {
+		var nal []byte
+		if nal, list = nextNAL(list); nal[0]&0x1F == nalPPS {
+			return true
+		}
+	}
+	return false
 }
 
 // Write takes the next bytes of the access unit.
@@ -228,40 +248,51 @@ func (k *H264Packer) release(marker bool, to Packets) {
 	k.held, k.count = k.held[:0], 0
 }
 
-// keep takes a parameter set, in the place of one of the same number.
+// keep takes a parameter set. Where there is no room, those that come no more are to give way.
 func (k *H264Packer) keep(nal []byte) {
+	var changed, full bool
+	if k.params, changed, full = put(k.params, nal); full && !k.renewing {
+		k.Renew()
+	}
+	k.Changed = k.Changed || changed
+	if k.renewing {
+		k.fresh, _, _ = put(k.fresh, nal)
+	}
+}
+
+// put puts a parameter set into a list, SPS first, in the place of one of the same number.
+// Full: there is no room, and nothing is done.
+func put(list, nal []byte) (out []byte, changed, full bool) {
 	kind, number, ok := parameterNumber(nal)
 	if !ok {
-		return
+		return list, false, false
 	}
 	var raw [MaxParameters]byte
 	next := raw[:0]
-	for list := k.params; len(list) > 0; {
-		old, rest := nextNAL(list)
+	for rest := list; len(rest) > 0; {
+		old, behind := nextNAL(rest)
 		oldKind, oldNumber, _ := parameterNumber(old)
 		switch {
-		case oldKind == kind && oldNumber == number:
-			if bytes.Equal(old, nal) {
-				return
-			}
-		default:
-			next = append(next, list[:2+len(old)]...)
+		case oldKind != kind || oldNumber != number:
+			next = append(next, rest[:2+len(old)]...)
+		case bytes.Equal(old, nal):
+			return list, false, false
 		}
-		list = rest
+		rest = behind
 	}
 	if len(next)+2+len(nal) > len(raw) {
-		return // there are more than a decoder of live pictures needs
+		return list, false, true
 	}
-	k.params = k.params[:0]
+	list = list[:0]
 	if kind == nalPPS {
-		k.params = append(k.params, next...)
+		list = append(list, next...)
 	}
-	k.params = binary.BigEndian.AppendUint16(k.params, uint16(len(nal)))
-	k.params = append(k.params, nal...)
+	list = binary.BigEndian.AppendUint16(list, uint16(len(nal)))
+	list = append(list, nal...)
 	if kind == nalSPS {
-		k.params = append(k.params, next...)
+		list = append(list, next...)
 	}
-	k.Changed = true
+	return list, true, false
 }
 
 // parameterNumber gives the id of a parameter set (H.264 7.3.2.1.1, 7.3.2.2).

@@ -260,3 +260,48 @@ type ignored struct{}
 
 // Packet does nothing.
 func (ignored) Packet(uint32, bool, []byte) {}
+
+// TestH264Renew: parameter sets that do not come again are dropped where the stream is
+// another one, and where there is no room for more; until then they are in force.
+func TestH264Renew(t *testing.T) {
+	sps, set := unhex(t, usualSPS), unhex(t, pps)
+	// numbered is the PPS of this number, 31 to 62: ue(v) of 11 bits, H.264 9.1.
+	numbered := func(n int) []byte {
+		return append([]byte{nalPPS, byte((n + 1) >> 3), byte((n+1)<<5) | 0x10}, bytes.Repeat([]byte{0xAA}, 100)...)
+	}
+	var k H264Packer
+	out := taken{t: t}
+	unit := func(units ...[]byte) {
+		k.Begin(1, &out)
+		k.Write(annexB(units...), &out)
+		k.End(&out)
+		again := H264Packer{}
+		state, _ := k.AppendBinary(nil)
+		if err := again.UnmarshalBinary(state); err != nil {
+			t.Fatal(err)
+		}
+		k = again
+	}
+	list := func(units ...[]byte) (b []byte) {
+		for _, u := range units {
+			b = append(append(b, 0, byte(len(u))), u...)
+		}
+		return b
+	}
+	unit(sps, set, numbered(40), nal(nalIDR, 9))
+	k.Renew()
+	if unit(set, nal(1, 9)); !bytes.Equal(k.Params(), list(sps, set, numbered(40))) {
+		t.Errorf("without an SPS that is new: %x", k.Params())
+	}
+	k.Changed = false
+	if unit(sps, set, nal(nalIDR, 9)); !bytes.Equal(k.Params(), list(sps, set)) || !k.Changed {
+		t.Errorf("behind a jump: %x", k.Params())
+	}
+	for n := 40; n < 60; n++ {
+		unit(numbered(n), nal(1, 9))
+	}
+	unit(sps, numbered(60), nal(nalIDR, 9))
+	if got := k.Params(); !bytes.Contains(got, numbered(60)) || !bytes.Contains(got, numbered(59)) || bytes.Contains(got, numbered(40)) {
+		t.Errorf("where there is no room: %x", got)
+	}
+}

@@ -8,14 +8,15 @@ const (
 )
 
 // MaxH264PackerState is the longest that AppendBinary of an H264Packer writes, bytes.
-const MaxH264PackerState = h264PackFixed + maxPackHeld + MaxPayload + MaxParameters
+const MaxH264PackerState = h264PackFixed + maxPackHeld + MaxPayload + 2*MaxParameters + 2
 
 // AppendBinary appends the state: bits, numbers and lengths, little-endian, then what is
-// held. It never fails.
+// held. Parameter sets that are to be in force stand behind their length, if they are
+// waited for. It never fails.
 func (k *H264Packer) AppendBinary(b []byte) ([]byte, error) {
 	le := binary.LittleEndian
 	bits := byte(0)
-	for i, set := range [...]bool{k.Changed, k.open, k.inside, k.waste, k.split, k.hasSPS} {
+	for i, set := range [...]bool{k.Changed, k.open, k.inside, k.waste, k.split, k.hasSPS, k.renewing} {
 		if set {
 			bits |= 1 << i
 		}
@@ -25,7 +26,11 @@ func (k *H264Packer) AppendBinary(b []byte) ([]byte, error) {
 	for _, list := range [...][]byte{k.held, k.nal, k.params} {
 		b = le.AppendUint16(b, uint16(len(list)))
 	}
-	return append(append(append(b, k.held...), k.nal...), k.params...), nil
+	b = append(append(append(b, k.held...), k.nal...), k.params...)
+	if k.renewing {
+		b = append(le.AppendUint16(b, uint16(len(k.fresh))), k.fresh...)
+	}
+	return b, nil
 }
 
 // UnmarshalBinary reads what AppendBinary wrote, and nothing else.
@@ -35,19 +40,26 @@ func (k *H264Packer) UnmarshalBinary(b []byte) error {
 		return ErrState
 	}
 	n := H264Packer{zeros: b[1], count: b[2], timestamp: le.Uint32(b[3:])}
-	for i, set := range [...]*bool{&n.Changed, &n.open, &n.inside, &n.waste, &n.split, &n.hasSPS} {
+	for i, set := range [...]*bool{&n.Changed, &n.open, &n.inside, &n.waste, &n.split, &n.hasSPS, &n.renewing} {
 		*set = b[0]>>i&1 != 0
 	}
 	held, nal, params := int(le.Uint16(b[7:])), int(le.Uint16(b[9:])), int(le.Uint16(b[11:]))
 	lists := b[h264PackFixed:]
-	if b[0] > 63 || n.zeros > 3 || n.count > maxAggregated || held > maxPackHeld || nal > MaxPayload || params > MaxParameters || len(lists) != held+nal+params {
+	if fresh := held + nal + params; n.renewing {
+		if len(lists) < fresh+2 || len(lists)-fresh-2 != int(le.Uint16(lists[fresh:])) || len(lists)-fresh-2 > MaxParameters {
+			return ErrState
+		}
+		n.fresh = append(k.fresh[:0], lists[fresh+2:]...)
+		lists = lists[:fresh]
+	}
+	if b[0] > 127 || n.zeros > 3 || n.count > maxAggregated || held > maxPackHeld || nal > MaxPayload || params > MaxParameters || len(lists) != held+nal+params {
 		return ErrState
 	}
 	n.held = append(room(k.held, maxPackHeld), lists[:held]...)
 	n.nal = append(room(k.nal, MaxPayload+1), lists[held:held+nal]...)
 	n.params = append(k.params[:0], lists[held+nal:]...)
 	switch {
-	case !areNALs(n.params),
+	case !areNALs(n.params), !areNALs(n.fresh),
 		n.count > 0 && (held < stapHead || !areNALs(n.held[1:])),
 		n.count == 0 && held > MaxPayload, n.count > 1 && held > MaxPayload,
 		n.split && nal <= fuHead,
