@@ -8,6 +8,7 @@ import (
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk/mpegts"
+	"github.com/weir-media/weir/sdk/sdktest"
 )
 
 // usualSets are an SPS and a PPS behind start codes.
@@ -108,5 +109,30 @@ func TestSlices(t *testing.T) {
 	}
 	if got := units(h[pictures].es); len(h[pictures].stamps) != 3 || marked != 3 || len(got) != 3*2 {
 		t.Errorf("%d pictures, %d markers, %d slices", len(h[pictures].stamps), marked, len(got))
+	}
+}
+
+// TestNeverKnown: a point whose parameters do not come in time says what it carries, and
+// is described as soon as they come.
+func TestNeverKnown(t *testing.T) {
+	const second = 90_000
+	frame := []byte{0xFF, 0xF1, 0x4C, 0x00, 0x01, 0x7F, 0xFC, 1, 2, 3, 4} // channel configuration 0
+	m := streamOf(mpegts.AAC, mpegts.AC3)
+	for i := range int64(60) {
+		m.unit(0, second+i*second/10, true, bytes.Repeat(frame, 4))
+		if i == 50 {
+			frame[3] |= 0x80
+		}
+	}
+	s := cut(m.ts)
+	for _, most := range []int{1, 7} {
+		r := s.through(t, most)
+		if len(r.Headers) != 3 || string(r.Headers[0]) != pending || string(r.Headers[1]) != "a=x-carries:aac ac3\r\n" || !strings.HasPrefix(string(r.Headers[2]), "m=audio") {
+			t.Errorf("headers %q", r.Headers)
+		}
+		before := slices.IndexFunc(r.Packets, func(k sdktest.Packet) bool { return k.Flags&abi.PacketKey != 0 })
+		if before < 4 || before > 8 {
+			t.Errorf("%d packets say that there is nothing", before)
+		}
 	}
 }

@@ -27,7 +27,7 @@ const (
 	// PACKETS brings.
 	maxOut = 32 << 10
 	// reserve is kept free in the outbox for the state, a header and counters, bytes.
-	reserve = rtp.MaxH264PackerState + rtp.MaxSoundPackerState + fixedSize + maxText + 1024
+	reserve = rtp.MaxH264PackerState + rtp.MaxSoundPackerState + fixedSize + maxCarried + maxText + 1024
 )
 
 // output makes the rendition out of one PACKETS. All but its buffers is set anew for each.
@@ -147,11 +147,16 @@ func (o *output) sound(e *mpegts.Elementary, es []byte) {
 }
 
 // idle keeps a rendition without tracks with its source, so that nobody waits for it: an
-// empty receiver report (RFC 3550 6.4.2) each half second, which no player gets.
+// empty receiver report (RFC 3550 6.4.2) each half second, which no player gets. One whose
+// parameters do not come in time is such a rendition until they do.
 func (o *output) idle() {
 	const every = nanosPerSecond / 2
 	k := o.k
-	if k.tracks[pictures].pid|k.tracks[sound].pid != 0 || len(o.frame) > 0 {
+	if !k.headed && !k.isBarren() && !k.isPatient(o.note.DTS) {
+		k.barren = true
+		k.announce(o.v)
+	}
+	if k.headed || !k.isBarren() || len(o.frame) > 0 {
 		return
 	}
 	if since := o.note.DTS - k.report; since >= 0 && since < every {

@@ -16,8 +16,8 @@ const (
 	typeMPA  = 14 // RFC 3551 6
 	// maxText bounds the header, bytes: all parameter sets in base64, and the lines.
 	maxText = rtp.MaxParameters*4/3 + 1024
-	// carries begins the one line of the header of a point without tracks, which names the
-	// codecs; pending is the header until tracks are known.
+	// carries begins the one line of the header of a point of which no tracks can be made,
+	// which names the codecs; pending is the header until tracks are known.
 	carries = "a=x-carries:"
 	pending = "a=inactive\r\n"
 )
@@ -50,12 +50,11 @@ func (o *output) describe() {
 			missing = true
 		}
 	}
-	waited := o.note.DTS - k.since
-	if shown == 0 || missing && !k.headed && waited >= 0 && waited < patience {
+	if shown == 0 || missing && !k.headed && k.isPatient(o.note.DTS) {
 		return
 	}
 	o.flush()
-	k.headed, k.nal.Changed, k.frames.Changed, k.shown = true, false, false, shown
+	k.headed, k.barren, k.nal.Changed, k.frames.Changed, k.shown = true, false, false, false, shown
 	o.text = k.appendHeader(o.text[:0])
 	p := o.v.Pieces()
 	p.Literal(o.text)
@@ -132,22 +131,21 @@ func appendHex(b, raw []byte) []byte {
 }
 
 // announce says in the header that tracks will be known, or what there is instead.
-func (k *packing) announce(d *mpegts.Demux, v *sdk.Verdicts) {
+func (k *packing) announce(v *sdk.Verdicts) {
 	const usual = 128 // bytes (chosen)
-	if k.tracks[pictures].pid|k.tracks[sound].pid != 0 {
-		p := v.Pieces()
+	p := v.Pieces()
+	if !k.isBarren() {
 		p.Text(pending)
 		v.Header(p)
 		return
 	}
 	b := append(make([]byte, 0, usual), carries...)
-	for i, s := range d.Streams() {
+	for i, c := range k.carried {
 		if i > 0 {
 			b = append(b, ' ')
 		}
-		b = append(b, s.Codec.String()...)
+		b = append(b, mpegts.Codec(c).String()...)
 	}
-	p := v.Pieces()
 	p.Literal(append(b, "\r\n"...))
 	v.Header(p)
 }

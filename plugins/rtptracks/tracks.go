@@ -41,11 +41,13 @@ type packing struct {
 	key     bool // viewers may begin with the next RTP packet of the main track
 	jump    bool // times or content jump before the next packet
 	placed  bool // anchor is valid
+	barren  bool // parameters have not come in time: the header says what there is instead
 	shown   uint8
 	since   int64 // when parameters were first waited for, on the timeline
 	anchor  int64 // wall clock of the timeline's beginning, ns
 	report  int64 // when the last sender reports went out, on the timeline
 	tracks  [streams]track
+	carried []byte // codecs of the programme, a mpegts.Codec each
 	nal     rtp.H264Packer
 	frames  rtp.SoundPacker
 }
@@ -84,7 +86,9 @@ func (k *packing) begin(e *abi.Package, v *sdk.Verdicts) {
 	}
 	var pids [streams]uint16
 	coding := rtp.NoSound
+	k.carried = k.carried[:0]
 	for _, s := range d.Streams() {
+		k.carried = append(k.carried, byte(s.Codec))
 		switch found := codingOf(&s); {
 		case s.Codec == mpegts.H264 && pids[pictures] == 0:
 			pids[pictures] = s.PID
@@ -96,17 +100,17 @@ func (k *packing) begin(e *abi.Package, v *sdk.Verdicts) {
 	if t := &k.tracks[pictures]; t.pid != pids[pictures] {
 		t.pid, t.counter, k.nal = pids[pictures], 0, rtp.H264Packer{}
 		k.shown &^= 1 << pictures
-		k.waiting = false
+		k.waiting, k.barren = false, false
 	}
 	if t := &k.tracks[sound]; t.pid != pids[sound] || k.frames.Coding != coding {
 		t.pid, t.counter, t.left, k.frames = pids[sound], 0, 0, rtp.SoundPacker{Coding: coding}
 		k.shown &^= 1 << sound
-		k.waiting = false
+		k.waiting, k.barren = false, false
 	}
 	k.headed = k.shown != 0
 	switch {
 	case !k.headed:
-		k.announce(&d, v)
+		k.announce(v)
 	case k.shown != was: // the other one goes on alone until more is known
 		p := v.Pieces()
 		p.Literal(k.appendHeader(nil))
@@ -149,6 +153,17 @@ func (k *packing) isKnown(i int) bool {
 		return len(k.nal.Params()) > 0
 	}
 	return k.frames.Rate() > 0
+}
+
+// isBarren tells whether there is nothing of which tracks can be made, as far as is known.
+func (k *packing) isBarren() bool {
+	return k.barren || k.tracks[pictures].pid|k.tracks[sound].pid == 0
+}
+
+// isPatient tells whether parameters may still come in time.
+func (k *packing) isPatient(dts int64) bool {
+	waited := dts - k.since
+	return waited >= 0 && waited < patience
 }
 
 // main is the track with which viewers begin.

@@ -365,7 +365,7 @@ func TestStateKeepsEveryField(t *testing.T) {
 	if err := k.ReadState(s.through(t, 7).State); err != nil {
 		t.Fatal(err)
 	}
-	k.headed, k.waiting, k.key, k.jump, k.placed = true, true, true, true, true
+	k.headed, k.waiting, k.key, k.jump, k.placed, k.barren = true, true, true, true, true, true
 	k.tracks[sound].left = 9
 	for v, i := reflect.ValueOf(k), 0; i < v.NumField(); i++ {
 		if v.Field(i).IsZero() {
