@@ -293,14 +293,20 @@ type stuckRig struct {
 	*Room
 	point *point.Point
 	free  chan struct{}
-	made  int // files
+	well  map[string]bool // files that are on another disk, which takes all
+	made  int             // files
 }
 
 func newStuckRig(t *testing.T) *stuckRig {
 	t.Helper()
 	r := &stuckRig{free: make(chan struct{}), point: point.New(point.Options{Name: "a", Buffer: time.Hour}, nil)}
+	taken := make(chan struct{})
+	close(taken)
 	r.Room = New(Options{Log: slog.New(slog.DiscardHandler), create: func(w Want, _ []byte, _ time.Time) (file, error) {
 		r.made++
+		if r.well[w.File] {
+			return &stuckFile{plain: plain{w: Written{Path: w.File}, to: newWriter(nil)}, free: taken}, nil
+		}
 		return &stuckFile{plain: plain{w: Written{Path: w.File}, to: newWriter(nil)}, free: r.free}, nil
 	}})
 	f, err := r.point.Publish("encoder", true, time.Now())
@@ -367,6 +373,101 @@ func TestStuckGoesOn(t *testing.T) {
 		synctest.Wait()
 		if st, _ := r.Of(r.point); st.State != Recording || st.Path != "three" || st.Reason != "" {
 			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// TestStuckOnce: one file on a dead disk holds up nobody for ever, as long as others end.
+func TestStuckOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newStuckRig(t)
+		defer r.Close()
+		defer close(r.free)
+		r.well = map[string]bool{"two": true, "three": true, "four": true}
+		for _, path := range []string{"one", "two", "three", "four"} {
+			if st := r.keep(path); st.State != Recording || st.Path != path {
+				t.Errorf("%s: %+v", path, st)
+			}
+		}
+	})
+}
+
+// TestNeverBegan: who waited in vain is none that the next one waits for.
+func TestNeverBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newStuckRig(t)
+		defer r.Close()
+		for _, path := range []string{"one", "two", "three", "four", "five"} {
+			r.keep(path)
+		}
+		if r.made != mostEnding {
+			t.Errorf("%d files were begun", r.made)
+		}
+		close(r.free)
+		synctest.Wait()
+		if st, _ := r.Of(r.point); st.State != Recording || st.Path != "five" || r.made != mostEnding+1 {
+			t.Errorf("%+v of %d files", st, r.made)
+		}
+	})
+}
+
+// slowFile is on a disk that is slower than the stream: while it takes a packet, more come.
+type slowFile struct {
+	plain
+	takes func(media.Packet)
+}
+
+func (f *slowFile) packet(p media.Packet) error {
+	f.w.Packets++
+	f.w.Bytes += uint64(len(p.Bytes))
+	f.takes(p)
+	return nil
+}
+
+func (f *slowFile) flush() error  { return nil }
+func (f *slowFile) finish() error { return nil }
+
+// TestSlowDiskEnds: a recorder that is told to end writes what had come until then, into the
+// file that is open.
+func TestSlowDiskEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const told, most = 5, 500 // packets
+		made, packets, end := 0, 0, -1
+		p := point.New(point.Options{Name: "a", Buffer: time.Hour}, nil)
+		f, err := p.Publish("encoder", true, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = f.Open("mpegts"); err != nil {
+			t.Fatal(err)
+		}
+		f.SetHeader([]byte("h"))
+		sent := 0
+		send := func() {
+			f.Append(media.Packet{Flags: media.Key}, []byte{1})
+			sent++
+		}
+		var r *Room
+		takes := func(media.Packet) {
+			if packets++; packets < most {
+				send()
+				send()
+			}
+			if packets == told {
+				end = sent
+				r.Set(nil)
+			}
+		}
+		r = New(Options{Log: slog.New(slog.DiscardHandler), create: func(w Want, _ []byte, _ time.Time) (file, error) {
+			made++
+			return &slowFile{plain: plain{w: Written{Path: w.File}}, takes: takes}, nil
+		}})
+		send()
+		r.Set([]Want{{Point: p, Rendition: "mpegts", File: "x", Bytes: 2}})
+		synctest.Wait()
+		r.Close()
+		if packets != end || made != (told+1)/2 {
+			t.Errorf("%d packets were written, of %d that had come, in %d files", packets, end, made)
 		}
 	})
 }

@@ -53,15 +53,18 @@ type recorder struct {
 	failed  time.Time     // the last time; of the loop
 	latency time.Duration // of the point, when the recorder began
 
-	mu sync.Mutex
-	st Status
+	mu    sync.Mutex
+	st    Status
+	waits bool        // for one of those before it; once it was told, it never begins
+	log   *stream.Log // that it records
+	until uint64      // where log ended when it was told to end
 }
 
-// start begins a recorder, once the one before it has ended if there is one.
-func start(w Want, o Options, before *recorder) *recorder {
+// start begins a recorder, once one of those before it has ended if there are any.
+func start(w Want, o Options, before *[mostEnding]*recorder) *recorder {
 	r := &recorder{want: w, o: o, bell: make(chan struct{}, 1), done: make(chan struct{}), ended: make(chan struct{}), latency: w.Point.Options().Latency, st: Status{Want: w, State: Waiting}}
 	if before != nil {
-		r.st.Reason = "the files before this one are still being finished"
+		r.st.Reason, r.waits = "the files before this one are still being finished", true
 	}
 	go r.loop(before)
 	return r
@@ -94,6 +97,55 @@ func (r *recorder) ring() {
 	}
 }
 
+// tell has the recorder end with what its log holds now. It is called once.
+func (r *recorder) tell() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.log != nil {
+		_, r.until = r.log.Bounds()
+	}
+	close(r.done)
+}
+
+// isWaiting reports whether the recorder has not begun yet for those before it.
+func (r *recorder) isWaiting() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waits
+}
+
+// passes ends the wait for those before, unless the recorder is to end.
+func (r *recorder) passes() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.isTold() {
+		return false
+	}
+	r.waits, r.st.Reason = false, ""
+	return true
+}
+
+// takes notes the log that is recorded from now on, unless the recorder is to end.
+func (r *recorder) takes(l *stream.Log) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.isTold() {
+		return false
+	}
+	r.log = l
+	return true
+}
+
+// isPast reports whether a packet came after the recorder was told to end.
+func (r *recorder) isPast(p media.Packet) bool {
+	if !r.isTold() {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return p.Seq >= r.until
+}
+
 // isTold reports whether the recorder is to end.
 func (r *recorder) isTold() bool {
 	select {
@@ -116,19 +168,17 @@ func (r *recorder) wait() bool {
 
 // loop records each rendition of the wanted name that comes. It owns the file, and ends by
 // itself once done is closed and the disk has taken what it was given.
-func (r *recorder) loop(before *recorder) {
+func (r *recorder) loop(before *[mostEnding]*recorder) {
 	defer close(r.ended)
 	if before != nil {
 		select {
-		case <-before.ended:
+		case <-before[0].ended:
+		case <-before[1].ended:
 		case <-r.done:
 		}
-		if r.isTold() {
+		if !r.passes() {
 			return
 		}
-		r.mu.Lock()
-		r.st.Reason = ""
-		r.mu.Unlock()
 	}
 	r.want.Point.Watch(r)
 	defer r.want.Point.Unwatch(r)
@@ -149,8 +199,12 @@ func (r *recorder) loop(before *recorder) {
 }
 
 // follow records a log to its end, but for what comes within retryAfter of a failure. It
-// reports false when the recorder is to end.
+// reports false when the recorder is to end: then it goes on to where the log ended when it
+// was told, or to the first gap before, and begins no other file.
 func (r *recorder) follow(l *stream.Log) (more bool) {
+	if !r.takes(l) {
+		return false
+	}
 	l.AddWaker(r)
 	defer l.RemoveWaker(r)
 	oldest, _ := l.Bounds()
@@ -161,15 +215,24 @@ func (r *recorder) follow(l *stream.Log) (more bool) {
 		p, st := c.Next()
 		switch st {
 		case stream.More:
+			if r.isPast(p) {
+				return false
+			}
 			if (r.f != nil || r.mayRetry(p) && r.open(c.Header())) && !r.write(&c, p) {
 				r.finish()
 			}
 		case stream.HeaderChange:
 			h := c.TakeHeader()
+			if r.isTold() {
+				return false
+			}
 			if r.f != nil && r.finish() {
 				r.open(h)
 			}
 		case stream.Overrun:
+			if r.isTold() {
+				return false
+			}
 			c.SkipToKey()
 			_, skipped := c.TakeCounts()
 			r.mu.Lock()
@@ -190,14 +253,14 @@ func (r *recorder) follow(l *stream.Log) (more bool) {
 
 // mayRetry tells whether a packet begins another file after a failure.
 func (r *recorder) mayRetry(p media.Packet) bool {
-	return p.Flags.Has(media.Key) && r.o.Now().Sub(r.failed) >= retryAfter
+	return p.Flags.Has(media.Key) && !r.isTold() && r.o.Now().Sub(r.failed) >= retryAfter
 }
 
 // write writes a packet, at a key packet into another file if this one is full.
 func (r *recorder) write(c *stream.Cursor, p media.Packet) bool {
 	w := r.f.written()
 	isFull := r.want.Bytes > 0 && w.Bytes >= r.want.Bytes || r.want.After > 0 && w.Packets > 0 && (p.DTS-r.first).Duration() >= r.want.After
-	if isFull && p.Flags.Has(media.Key) && (!r.finish() || !r.open(c.Header())) {
+	if isFull && p.Flags.Has(media.Key) && !r.isTold() && (!r.finish() || !r.open(c.Header())) {
 		return false
 	}
 	if r.f.written().Packets == 0 {

@@ -28,7 +28,7 @@ type Options struct {
 
 const (
 	// mostEnding bounds the recorders of one point that still finish their files, on a disk
-	// that answers no more say; the next one waits for them. Chosen: two changes of where a
+	// that answers no more say; the next one waits for one of them. Chosen: two changes of where a
 	// point is kept take effect at once.
 	mostEnding = 2
 	// closeTimeout is how long Close waits for files to be finished. Chosen: as long as
@@ -84,24 +84,24 @@ func (r *Room) end(which func(Want) bool) {
 		if which(w) {
 			delete(r.recorders, w)
 			r.ending = append(r.ending, x)
-			close(x.done)
+			x.tell()
 		}
 	}
 }
 
-// before gives the recorder of a point after whose end another one may begin; nil: at once.
-// The lock is held.
-func (r *Room) before(name string) *recorder {
+// before gives the recorders of a point of which one must end before another one may begin;
+// nil: at once. The lock is held.
+func (r *Room) before(name string) *[mostEnding]*recorder {
 	var all []*recorder
 	for _, x := range r.ending {
-		if x.want.Point.Name() == name {
+		if x.want.Point.Name() == name && !x.isWaiting() {
 			all = append(all, x)
 		}
 	}
 	if len(all) < mostEnding {
 		return nil
 	}
-	return all[len(all)-mostEnding]
+	return (*[mostEnding]*recorder)(all[len(all)-mostEnding:])
 }
 
 // Of gives the recorder's state of a point; ok is false if it is not kept.
