@@ -43,9 +43,9 @@ type watching struct {
 
 func (w *watching) init(s *Server) {
 	w.s, w.told, w.tried = s, map[string]bool{}, map[string]string{s.configFile(): s.config().Hash()}
-	for _, h := range s.config().Webhooks { // before they are read: what is another then is found
-		if sum, err := hashFile(absolute(h.SecretFile)); h.SecretFile != "" && err == nil {
-			w.tried[absolute(h.SecretFile)] = sum
+	for _, f := range secretsOf(s.config()) { // before they are read: what is another then is found
+		if sum, err := hashFile(f); err == nil {
+			w.tried[f] = sum
 		}
 	}
 	w.turn, w.stop, w.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})

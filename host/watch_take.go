@@ -36,14 +36,7 @@ func (w *watching) files() (files []string) {
 		if c == nil {
 			continue
 		}
-		if f := absolute(c.Access.UsersFile); f != "" {
-			files = append(files, f)
-		}
-		for _, h := range c.Webhooks {
-			if f := absolute(h.SecretFile); f != "" {
-				files = append(files, f)
-			}
-		}
+		files = append(files, secretsOf(c)...)
 		for _, p := range c.Plugins {
 			if f := codeFile(p); f != "" && p.Enabled {
 				files = append(files, f)
@@ -57,7 +50,7 @@ func (w *watching) files() (files []string) {
 // take puts files in force that are not what they were. Watching.
 func (w *watching) take(changed []string) {
 	s := w.s
-	if f := s.configFile(); slices.Contains(changed, f) && w.tried[f] != s.config().Hash() || w.wanted != nil || namesSecrets(s.config(), changed) {
+	if f := s.configFile(); slices.Contains(changed, f) && w.tried[f] != s.config().Hash() || w.wanted != nil {
 		s.log.Info("files have changed", "files", strings.Join(changed, " "))
 		s.hangup()
 		w.wanted = nil
@@ -69,17 +62,42 @@ func (w *watching) take(changed []string) {
 	}
 	w.wanted = nil
 	w.putBack(changed)
+	isSecret := func(f string) bool { return slices.Contains(secretsOf(s.config()), f) }
+	if secrets := slices.DeleteFunc(slices.Clone(changed), func(f string) bool { return !isSecret(f) }); len(secrets) > 0 {
+		s.takeSecrets(secrets)
+	}
 	if names := w.renewed(changed); len(names) > 0 {
 		s.log.Info("files have changed", "plugins", strings.Join(names, " "))
 		s.takeModules(names)
 	}
 }
 
-// namesSecrets tells whether a configuration reads one of the files by itself: its users, or
-// the secrets of its webhooks.
-func namesSecrets(c *config.Config, files []string) bool {
-	isOne := func(path string) bool { return path != "" && slices.Contains(files, absolute(path)) }
-	return isOne(c.Access.UsersFile) || slices.ContainsFunc(c.Webhooks, func(h config.Webhook) bool { return isOne(h.SecretFile) })
+// secretsOf are the absolute paths of the files that a configuration reads by itself: its
+// users, and the secrets of its webhooks.
+func secretsOf(c *config.Config) (files []string) {
+	if c.Access.UsersFile != "" {
+		files = append(files, absolute(c.Access.UsersFile))
+	}
+	for _, h := range c.Webhooks {
+		if h.SecretFile != "" {
+			files = append(files, absolute(h.SecretFile))
+		}
+	}
+	return files
+}
+
+// takeSecrets has the configuration that runs, which need not be that of the file, read its
+// users and the secrets of its webhooks again.
+func (s *Server) takeSecrets(files []string) {
+	text := strings.Join(files, " ")
+	s.log.Info("files are read again", "files", text)
+	s.changes.mu.Lock()
+	defer s.changes.mu.Unlock()
+	c := s.config()
+	if _, err := s.changeTo(c, true); err != nil {
+		s.changes.refused.note("what is new in "+text, []string{}, err) // neither the configuration's file nor a plugin's
+		s.logRefusal("changed files not taken", c.File, err)
+	}
 }
 
 // putBack notices that files that were refused are again what runs. Watching.

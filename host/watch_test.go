@@ -359,6 +359,34 @@ func TestWatchIsOff(t *testing.T) {
 	unchanged(t, s, off)
 }
 
+// TestWatchSecrets: the files that a configuration reads by itself are read again when they
+// are others, and what was applied stays in force, whatever the server's file says.
+func TestWatchSecrets(t *testing.T) {
+	t.Parallel()
+	clock := newStillness()
+	on := fmt.Sprintf(watchedYAML, "10s")
+	s := hosttest.Start(t, on, hosttest.WithFile("hello.wasm", helloModule(t, "0.1.0")), hosttest.WithFile("hook.secret", []byte(hookSecret)), hosttest.WithTimer(clock.after))
+	s.Wait("the files to be watched", func() bool { return strings.Contains(s.Log(), "files are watched") })
+	applied := on + "  tv: {source: push}\nwebhooks: [{url: \"http://127.0.0.1:9/\", secret_file: hook.secret}]\n"
+	clock.hold()
+	if _, err := s.Apply(applied); err != nil {
+		t.Fatal(err)
+	}
+	clock.release(t)
+	read := func(times int) {
+		t.Helper()
+		s.Wait("the secret to be read", func() bool { return strings.Count(s.Log(), "configuration in force") == times })
+		unchanged(t, s, applied)
+	}
+	read(2) // by Apply, and once it is watched
+	clock.change(t, func() { swapIn(t, filepath.Join(s.Dir(), "hook.secret"), []byte("short")) })
+	s.Wait("the short one to be refused", func() bool { return strings.Contains(s.Log(), "changed files not taken") || strings.Contains(s.Log(), "secret not renewed") })
+	unchanged(t, s, applied)
+	clock.change(t, func() { swapIn(t, filepath.Join(s.Dir(), "hook.secret"), []byte("another "+hookSecret)) })
+	s.Wait("the other one to be read", func() bool { return strings.Count(s.Log(), "files are read again") == 3 })
+	unchanged(t, s, applied)
+}
+
 // TestWatchTakeOver: the files are the new server's; the old one keeps its viewers under
 // what it has.
 func TestWatchTakeOver(t *testing.T) {
