@@ -48,7 +48,7 @@ type homes struct {
 }
 
 // newLink makes a link over which the points go that both servers have, and those that the
-// other one is asked to make.
+// new one was asked to make: of these, some may be gone since, and the link's end retires them.
 func newLink(s *Server, conn *handover.Conn, peer handover.Greeting, made []handover.Made) *link {
 	l := &link{room: s.room, log: s.log.With("peer_pid", peer.PID), conn: conn, peer: peer, dead: make(chan struct{}), ports: map[string]*relay{}}
 	l.mail.wake = make(chan struct{}, 1)

@@ -19,6 +19,15 @@ func (s *Server) madeFor(peer handover.Greeting) (all []handover.Made) {
 	return all
 }
 
+// lacksMade tells whether a point was made and fed since the greeting that the new server
+// could make too: it would know nothing of its source.
+func (y *yielding) lacksMade() bool {
+	return slices.ContainsFunc(y.s.madeFor(y.l.peer), func(m handover.Made) bool {
+		p, r := y.s.room.Point(m.Name), y.l.ports[m.Name]
+		return p != nil && p.Options().IsPush() && p.Feed() != nil && (r == nil || r.p != p)
+	})
+}
+
 // makeAsBefore makes the points that the server has made that this one takes over from. Those
 // that nobody comes to feed go when that server has ended.
 func (s *Server) makeAsBefore(made []handover.Made) {

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -64,6 +65,28 @@ func TestTakeOverMade(t *testing.T) {
 	if !has("news") {
 		t.Error("a point of the configuration is gone")
 	}
+}
+
+// TestMadeMeanwhile: a point that is made and fed after the greeting would be lost; the
+// take-over is to be tried again.
+func TestMadeMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := hosttest.Start(t, madeYAML)
+	x := succeed(t, s)
+	g := handover.NewGreeting(os.Getpid(), "test", []string{"news"})
+	g.Templates = []string{"studio/*"}
+	x.say(handover.Hello, g)
+	x.until(handover.Ready)
+	pushFilm(t, s, "slow/1") // which the new server cannot make
+	s.WaitPoint("slow/1", "live")
+	pushFilm(t, s, "studio/1")
+	s.WaitPoint("studio/1", "live")
+	x.say(handover.Commit, handover.Group{What: "tcp"})
+	var why handover.Text
+	if f := x.until(handover.Refuse); handover.Unmarshal(f.Body, &why) != nil || !strings.Contains(why.Text, "a point was made meanwhile") {
+		t.Errorf("it is refused for %q", why.Text)
+	}
+	x.die()
 }
 
 // TestMadeAreOffered: a server is asked to make only what it has a template for; one of

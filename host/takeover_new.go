@@ -43,7 +43,7 @@ func (s *Server) takeOver(ctx context.Context) (*taking, error) {
 	s.makeAsBefore(peer.Made)
 	s.switchAsBefore(peer.Stopped, peer.Started)
 	s.log.Info("taking over", "from_pid", peer.PID, "release", peer.Release)
-	t := &taking{s: s, l: newLink(s, conn, peer, nil), steps: make(chan handover.Kind, 4), refused: make(chan error, 1)}
+	t := &taking{s: s, l: newLink(s, conn, peer, peer.Made), steps: make(chan handover.Kind, 4), refused: make(chan error, 1)}
 	s.inherited = append([]socketSource{&t.sockets}, s.inherited...)
 	t.l.run(t.step)
 	if err := t.prepare(ctx); err != nil {

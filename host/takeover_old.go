@@ -158,6 +158,10 @@ func (y *yielding) commit(keeps handover.Group) error {
 			return nil
 		}
 	}
+	if y.lacksMade() {
+		y.l.send(handover.Refuse, handover.Text{Text: "a point was made meanwhile; try again"})
+		return nil
+	}
 	y.committed, s.closing = true, true
 	for _, l := range s.listeners {
 		switch {
