@@ -60,14 +60,14 @@ func TestUDPCutsTheRun(t *testing.T) {
 	p := newPool(t, Options{Workers: 1, Latency: quick})
 	s := &script{log: stream.New(stream.Options{})}
 	c, to := receiver(t)
-	_, k := attachUDP(t, p, s, to, func(a *AttachUDP) {
-		a.Segment, a.First = 1316, [][]byte{[]byte("first"), bytes.Repeat([]byte("h"), 1317)}
-		a.OnEnd = Rule{Mode: Close, Bytes: []byte("BYE")}
-	})
-	for range 100 {
-		s.put(188*3-16, 0)
+	for range 100 { // before there is a viewer: what completes no datagram would be sent after a while
+		s.put(188*3-16, media.Key)
 	}
 	s.log.End()
+	_, k := attachUDP(t, p, s, to, func(a *AttachUDP) {
+		a.Segment, a.First = 1316, [][]byte{[]byte("first"), bytes.Repeat([]byte("h"), 1317)}
+		a.OnEnd, a.Cursor = Rule{Mode: Close, Bytes: []byte("BYE")}, s.log.Cursor(stream.Start{Mode: stream.StartSeq})
+	})
 	want := append([]byte("first"), bytes.Repeat([]byte("h"), 1317)...)
 	want = append(append(want, s.bytes(0, 100, 188*3-16)...), "BYE"...)
 	got, sizes := collect(t, c, len(want))

@@ -37,7 +37,8 @@ type piece struct {
 
 // begin has a viewer lead, if a round is under way and nothing but packets is to be sent to it.
 func (c *udpConvoy) begin(v *Viewer, leads bool) {
-	c.follows, c.from, c.pieces = false, stream.Mark{}, c.pieces[:0]
+	c.spoil() // what the one before had
+	c.follows = false
 	s, d := &v.state, v.udp
 	if leads && s.grace == 0 && s.next == nil && s.leave == None && !d.plain && !d.socket.plain {
 		c.from, c.charge = v.cursor.Mark(), d.bucket.tokens
@@ -46,6 +47,9 @@ func (c *udpConvoy) begin(v *Viewer, leads bool) {
 
 // add notes a message of packets.
 func (c *udpConvoy) add(b []byte, size int) {
+	if c.from == (stream.Mark{}) { // nobody may follow
+		return
+	}
 	if len(c.pieces) == convoyPieces || size > maxDatagram {
 		c.spoil()
 		return
@@ -54,7 +58,10 @@ func (c *udpConvoy) add(b []byte, size int) {
 }
 
 // spoil has nobody follow: something was sent that is the viewer's own.
-func (c *udpConvoy) spoil() { c.from = stream.Mark{} }
+func (c *udpConvoy) spoil() {
+	clear(c.pieces)
+	c.from, c.pieces = stream.Mark{}, c.pieces[:0]
+}
 
 // end notes where a viewer has come to that has all there is now.
 func (c *udpConvoy) end(v *Viewer, rate int, before uint64) {
