@@ -104,19 +104,15 @@ func TestOutgoingWait(t *testing.T) {
 			if err := o.TryWriteWithin(make([]byte, most), most); err != nil {
 				t.Fatal(err)
 			}
-			done := make(chan struct{})
-			go func() {
-				o.Wait()
-				done <- struct{}{}
-			}()
-			select {
-			case <-done:
-				t.Error("it waits for nothing")
-			default:
+			o.mu.Lock()
+			sends := o.busy // and does until the other side reads, or the end
+			o.mu.Unlock()
+			if !sends {
+				t.Fatal("nothing is under way that could be waited for")
 			}
 			end(o)
-			ended <- struct{}{}
-			<-done
+			close(ended)
+			o.Wait()
 			o.mu.Lock()
 			defer o.mu.Unlock()
 			if o.busy {
