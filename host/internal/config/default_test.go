@@ -7,6 +7,19 @@ import (
 	"testing"
 )
 
+// commentOf gives the comment above a section, up to the blank line before, and what is
+// commented out below its first line.
+func commentOf(t *testing.T, text, section string) string {
+	t.Helper()
+	for block := range strings.SplitSeq(text, "\n\n") {
+		if strings.HasPrefix(block, "#") && strings.Contains(block, "\n"+section) {
+			return block
+		}
+	}
+	t.Fatalf("there is no %q with a comment", section)
+	return ""
+}
+
 // TestDefaultSaysAll: the file that a user begins with has each key of points, and of what is
 // told of them, and the examples in its comments are right once they are none.
 func TestDefaultSaysAll(t *testing.T) {
@@ -15,19 +28,19 @@ func TestDefaultSaysAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(b)
-	var look func(s *shape, at string)
-	look = func(s *shape, at string) {
+	var look func(s *shape, at, block string)
+	look = func(s *shape, at, block string) {
 		for name, below := range s.keys {
-			if !regexp.MustCompile(`\b` + name + `\b`).MatchString(text) {
+			if !regexp.MustCompile(`\b` + name + `\b`).MatchString(block) {
 				t.Errorf("nothing is said of %s.%s", at, name)
 			}
-			look(below, at+"."+name)
+			look(below, at+"."+name, block)
 		}
 	}
 	for _, section := range []string{"limits", "log", "webhooks"} {
-		look(root.keys[section], section)
+		look(root.keys[section], section, commentOf(t, text, "# "+section+":"))
 	}
-	look(root.keys["points"].each, "points")
+	look(root.keys["points"].each, "points", commentOf(t, text, "points:"))
 	for old, now := range map[string]string{"\n# limits: {": "\nlimits: {", "\n# log: {": "\nlog: {", "\n# webhooks:\n#   - {": "\nwebhooks:\n  - {"} {
 		if strings.Count(text, old) != 1 {
 			t.Fatalf("%q is not there once", old)
