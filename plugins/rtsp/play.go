@@ -106,11 +106,11 @@ func (p *plugin) setup(s *state, q *call, v *sdk.Verdicts) {
 		}
 		s.ensureID(&q.head.Entropy)
 		s.play.dropFlows(v)
-		before := s.play.tracks
+		before := s.play.tracks.chosen
 		s.play.take(&t)
 		if number := trackOf(q.URI); number > 0 {
-			s.play.setting = uint8(number)
-			s.play.tracks = before | 1<<(number-1)
+			s.play.tracks.setting = uint8(number)
+			s.play.tracks.chosen = before | 1<<(number-1)
 		}
 		s.pend(q, kindSetup, v)
 	}

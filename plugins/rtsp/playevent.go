@@ -75,7 +75,7 @@ func (p *plugin) pointed(s *state, e *abi.Point, v *sdk.Verdicts) {
 		return
 	}
 	no, ok := judge(point, rendition)
-	if ok && s.pending.kind == kindSetup && y.setting > 0 && !y.hasTrack(point) {
+	if ok && s.pending.kind == kindSetup && y.tracks.setting > 0 && !y.tracks.find(point) {
 		no, ok = refusal{404, "there is no such track"}, false
 	}
 	if !ok {
@@ -98,8 +98,8 @@ func (p *plugin) pointed(s *state, e *abi.Point, v *sdk.Verdicts) {
 		p.answerSetup(s, v)
 	case kindPlay:
 		y.ssrc = ssrcOf(r.Header)
-		if y.tracks != 0 {
-			y.clocks = clocksOf(r.Header)
+		if y.tracks.chosen != 0 {
+			y.tracks.clocks = clocksOf(r.Header)
 		}
 		p.attach(s, point, v)
 	}
@@ -156,9 +156,9 @@ func (p *plugin) answerSetup(s *state, v *sdk.Verdicts) {
 		p.answerGroup(s, v)
 	case y.isUDP():
 		s.answerFlows(v)
-	case y.setting > 0:
+	case y.tracks.setting > 0:
 		s.mode, y.phase = modePlay, playReady
-		t := rtsp.Transport{Lower: rtsp.TCP, Interleaved: channelsOf(int(y.setting)), HasSSRC: true, SSRC: y.clocks[y.setting-1].ssrc}
+		t := rtsp.Transport{Lower: rtsp.TCP, Interleaved: channelsOf(int(y.tracks.setting)), HasSSRC: true, SSRC: y.tracks.clocks[y.tracks.setting-1].ssrc}
 		s.late(v, 200).transport(&t).send(v)
 	default:
 		s.ready(v, &rtsp.Transport{Lower: rtsp.TCP, Interleaved: rtsp.Pair{RTP: mediaChannel, RTCP: controlChannel, Set: true}, HasSSRC: true, SSRC: y.ssrc})
@@ -198,7 +198,7 @@ func (p *plugin) attach(s *state, point *abi.PointSummary, v *sdk.Verdicts) {
 		return
 	}
 	y.tables = nil
-	if r, ok := point.Renditions.Find(source); ok && y.tracks == 0 && isTables(len(r.Header)) {
+	if r, ok := point.Renditions.Find(source); ok && y.tracks.chosen == 0 && isTables(len(r.Header)) {
 		y.tables = append([]byte(nil), r.Header...)
 	}
 	a := abi.Attach{
@@ -222,7 +222,7 @@ func (s *state) attached(e *abi.Attached, v *sdk.Verdicts) {
 	if s.pending.kind != kindPlay || y.waits&waitAttached == 0 {
 		return
 	}
-	if y.tracks != 0 {
+	if y.tracks.chosen != 0 {
 		s.playTracks(e, v)
 		return
 	}

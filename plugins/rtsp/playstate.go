@@ -46,10 +46,8 @@ type play struct {
 	next        uint32 // number of the next flow
 	ssrc        uint32
 	clock       clock
-	tracks      uint8              // bits of those that were set up; 0: the transport stream as a whole
-	setting     uint8              // number of the one that SETUP is about; 0: none
-	clocks      [tracks]trackClock // of tracks
-	tables      []byte             // of the transport stream, from POINT on; from ATTACHED on the first RTP packet
+	tracks      trackPlay
+	tables      []byte // of the transport stream, from POINT on; from ATTACHED on the first RTP packet
 }
 
 // clock is a moment at which the timestamp was known.
@@ -87,7 +85,7 @@ func (y *play) viewer() uint32 {
 // rendition is what is attached to.
 func (y *play) rendition() string {
 	switch {
-	case y.tracks != 0:
+	case y.tracks.chosen != 0:
 		return trackFrames
 	case y.lower == rtsp.TCP:
 		return interleaved
@@ -122,8 +120,8 @@ func (y *play) bye(v *sdk.Verdicts) {
 
 // byeFrame is the same for a player whose media is interleaved.
 func (y *play) byeFrame() []byte {
-	if y.tracks != 0 {
-		return y.byeFrames()
+	if y.tracks.chosen != 0 {
+		return y.tracks.byeFrames()
 	}
 	b := appendFrame(make([]byte, 0, rtsp.FrameHead+byeSize), controlChannel, byeSize)
 	return appendBye(b, y.ssrc)
@@ -148,7 +146,7 @@ func (y *play) bits() (b byte) {
 }
 
 // playSize is of what appendTo appends before the tables, bytes.
-const playSize = 4 + 4*2 + 4*4 + 8 + clockSize
+const playSize = 4 + 4*2 + 4*4 + 8 + trackSize
 
 func (y *play) appendTo(b []byte) []byte {
 	le := binary.LittleEndian
@@ -160,7 +158,7 @@ func (y *play) appendTo(b []byte) []byte {
 		b = le.AppendUint32(b, n)
 	}
 	b = le.AppendUint64(b, uint64(y.clock.mono))
-	return appendText(y.appendTracks(b), y.tables)
+	return appendText(y.tracks.appendTo(b), y.tables)
 }
 
 func (y *play) readFrom(b []byte) (rest []byte, err error) {
@@ -176,7 +174,7 @@ func (y *play) readFrom(b []byte) (rest []byte, err error) {
 	y.server.Set = y.server.RTP != 0 && y.server.RTCP != 0
 	y.flow, y.next, y.ssrc = le.Uint32(b[12:]), le.Uint32(b[16:]), le.Uint32(b[20:])
 	y.clock = clock{isSet: bit(bitClock), timestamp: le.Uint32(b[24:]), mono: int64(le.Uint64(b[28:]))}
-	if err = y.readTracks(b[playSize-clockSize:]); err != nil {
+	if err = y.tracks.readFrom(b[playSize-trackSize:]); err != nil {
 		return nil, err
 	}
 	y.tables, rest, err = readText(y.tables, b[playSize:])

@@ -29,6 +29,13 @@ type trackClock struct {
 	rate   uint32 // Hz
 }
 
+// trackPlay is what is kept of a player of tracks.
+type trackPlay struct {
+	chosen  uint8 // bits of those that were set up; 0: the transport stream as a whole
+	setting uint8 // number of the one that SETUP is about; 0: none
+	clocks  [tracks]trackClock
+}
+
 // wantsTracks tells which payload a URL asks for: its query says "tracks" or "ts", else
 // the configuration counts.
 func (p *plugin) wantsTracks(uri []byte) bool {
@@ -151,8 +158,8 @@ func (s *state) playTracks(e *abi.Attached, v *sdk.Verdicts) {
 	const known = 1 << 32 // as rtptracks sets it
 	y := &s.play
 	var list []byte
-	for i, k := range y.clocks {
-		if e.Tag&known == 0 || y.tracks&(1<<i) == 0 || k.ssrc == 0 {
+	for i, k := range y.tracks.clocks {
+		if e.Tag&known == 0 || y.tracks.chosen&(1<<i) == 0 || k.ssrc == 0 {
 			continue
 		}
 		if len(list) > 0 {
@@ -174,8 +181,8 @@ func (k *trackClock) at(ns int64) uint32 {
 }
 
 // byeFrames tells a player of tracks by RTCP that nothing follows.
-func (y *play) byeFrames() (b []byte) {
-	for i, k := range y.clocks {
+func (x *trackPlay) byeFrames() (b []byte) {
+	for i, k := range x.clocks {
 		if k.ssrc != 0 {
 			b = appendBye(appendFrame(b, uint8(2*i+1), byeSize), k.ssrc)
 		}
@@ -183,29 +190,29 @@ func (y *play) byeFrames() (b []byte) {
 	return b
 }
 
-// clockSize is of what appendTracks appends, bytes.
-const clockSize = 2 + tracks*3*4
+// trackSize is of what appendTo appends, bytes.
+const trackSize = 2 + tracks*3*4
 
-func (y *play) appendTracks(b []byte) []byte {
+func (x *trackPlay) appendTo(b []byte) []byte {
 	le := binary.LittleEndian
-	b = append(b, y.tracks, y.setting)
-	for i := range y.clocks {
-		k := &y.clocks[i]
+	b = append(b, x.chosen, x.setting)
+	for i := range x.clocks {
+		k := &x.clocks[i]
 		b = le.AppendUint32(le.AppendUint32(le.AppendUint32(b, k.ssrc), k.offset), k.rate)
 	}
 	return b
 }
 
-// readTracks reads what appendTracks appended, of which there is enough.
-func (y *play) readTracks(b []byte) error {
+// readFrom reads what appendTo appended, of which there is enough.
+func (x *trackPlay) readFrom(b []byte) error {
 	if b[0] >= 1<<tracks || b[1] > tracks {
 		return abi.EINVAL
 	}
 	le := binary.LittleEndian
-	y.tracks, y.setting = b[0], b[1]
-	for i := range y.clocks {
+	x.chosen, x.setting = b[0], b[1]
+	for i := range x.clocks {
 		of := b[2+12*i:]
-		y.clocks[i] = trackClock{ssrc: le.Uint32(of), offset: le.Uint32(of[4:]), rate: le.Uint32(of[8:])}
+		x.clocks[i] = trackClock{ssrc: le.Uint32(of), offset: le.Uint32(of[4:]), rate: le.Uint32(of[8:])}
 	}
 	return nil
 }
@@ -221,10 +228,10 @@ func (s *state) asked() string {
 	return s.play.rendition()
 }
 
-// hasTrack notes the tracks that the point has, and tells whether the one that is being set
-// up is among them.
-func (y *play) hasTrack(point *abi.PointSummary) bool {
+// find notes the tracks that the point has, and tells whether the one that is being set up
+// is among them.
+func (x *trackPlay) find(point *abi.PointSummary) bool {
 	r, _ := point.Renditions.Find(trackFrames)
-	y.clocks = clocksOf(r.Header)
-	return y.clocks[y.setting-1].ssrc != 0
+	x.clocks = clocksOf(r.Header)
+	return x.clocks[x.setting-1].ssrc != 0
 }

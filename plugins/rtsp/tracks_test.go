@@ -50,15 +50,15 @@ func FuzzClocks(f *testing.F) {
 	f.Add([]byte("m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=1\r\na=ssrc:7 cname:weir\r\na=mediaclk:direct=1000\r\nm=audio 0 RTP/AVP 97\r\na=rtpmap:97 MPEG4-GENERIC/48000/2\r\na=control:trackID=2\r\na=ssrc:8\r\n"), int64(1e9))
 	f.Add([]byte("m=\na=control:trackID=99999999999999999999\na=rtpmap:"), int64(-1))
 	f.Fuzz(func(t *testing.T, header []byte, ns int64) {
-		y := play{tracks: 3, clocks: clocksOf(header)}
+		y := trackPlay{chosen: 3, clocks: clocksOf(header)}
 		for i := range y.clocks {
 			y.clocks[i].at(ns)
 		}
 		if b := y.byeFrames(); len(b) > tracks*(4+byeSize) {
 			t.Fatalf("% x", b)
 		}
-		var again play
-		if err := again.readTracks(y.appendTracks(nil)); err != nil || again.clocks != y.clocks {
+		var again trackPlay
+		if err := again.readFrom(y.appendTo(nil)); err != nil || again.clocks != y.clocks {
 			t.Fatalf("%+v comes back as %+v (%v)", y.clocks, again.clocks, err)
 		}
 	})
