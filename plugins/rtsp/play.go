@@ -108,6 +108,7 @@ func (p *plugin) setup(s *state, q *call, v *sdk.Verdicts) {
 		s.play.dropFlows(v)
 		before := s.play.tracks.chosen
 		s.play.take(&t)
+		s.play.tracks.before = before
 		if number := trackOf(q.URI); number > 0 {
 			s.play.tracks.setting = uint8(number)
 			s.play.tracks.chosen = before | 1<<(number-1)

@@ -140,11 +140,17 @@ func portOf(address []byte) uint16 {
 	return uint16(n)
 }
 
-// giveUp forgets a SETUP that cannot be answered well.
+// giveUp forgets a SETUP that cannot be answered well. Tracks that were set up before it stay.
 func (s *state) giveUp(v *sdk.Verdicts) {
-	s.play.dropFlows(v)
-	s.play = play{isDescribed: s.play.isDescribed, next: s.play.next}
-	s.mode = modeNone
+	y := &s.play
+	y.dropFlows(v)
+	was := play{isDescribed: y.isDescribed, next: y.next}
+	if y.tracks.before == 0 {
+		s.play, s.mode = was, modeNone
+		return
+	}
+	was.phase, was.lower, was.tracks.chosen = y.phase, rtsp.TCP, y.tracks.before
+	s.play = was
 }
 
 // answerSetup answers once nothing is waited for.

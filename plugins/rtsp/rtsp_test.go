@@ -245,7 +245,7 @@ func someState() state {
 		pending: pending{kind: kindPlay, hasCSeq: true, cseq: 9, end: 10},
 		play: play{phase: playPaused, isDescribed: true, isMulticast: true, isRefused: true, lower: rtsp.UDP, waits: waitAttached,
 			client: rtsp.Pair{RTP: 1, RTCP: 2, Set: true}, server: rtsp.Pair{RTP: 3, RTCP: 4, Set: true}, flow: 2, next: 4, ssrc: 11,
-			tracks: trackPlay{chosen: 3, setting: 2, clocks: [tracks]trackClock{{1, 2, 3}, {4, 5, 6}}},
+			tracks: trackPlay{chosen: 3, setting: 2, before: 1, clocks: [tracks]trackClock{{1, 2, 3}, {4, 5, 6}}},
 			clock:  clock{isSet: true, timestamp: 12, mono: 13}, tables: []byte("tables")},
 	}
 }

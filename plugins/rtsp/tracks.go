@@ -33,6 +33,7 @@ type trackClock struct {
 type trackPlay struct {
 	chosen  uint8 // bits of those that were set up; 0: the transport stream as a whole
 	setting uint8 // number of the one that SETUP is about; 0: none
+	before  uint8 // what chosen was before the SETUP that is pending
 	clocks  [tracks]trackClock
 }
 
@@ -195,7 +196,7 @@ const trackSize = 2 + tracks*3*4
 
 func (x *trackPlay) appendTo(b []byte) []byte {
 	le := binary.LittleEndian
-	b = append(b, x.chosen, x.setting)
+	b = append(b, x.chosen|x.before<<tracks, x.setting)
 	for i := range x.clocks {
 		k := &x.clocks[i]
 		b = le.AppendUint32(le.AppendUint32(le.AppendUint32(b, k.ssrc), k.offset), k.rate)
@@ -205,11 +206,11 @@ func (x *trackPlay) appendTo(b []byte) []byte {
 
 // readFrom reads what appendTo appended, of which there is enough.
 func (x *trackPlay) readFrom(b []byte) error {
-	if b[0] >= 1<<tracks || b[1] > tracks {
+	if b[0] >= 1<<(2*tracks) || b[1] > tracks {
 		return abi.EINVAL
 	}
 	le := binary.LittleEndian
-	x.chosen, x.setting = b[0], b[1]
+	x.chosen, x.before, x.setting = b[0]&(1<<tracks-1), b[0]>>tracks, b[1]
 	for i := range x.clocks {
 		of := b[2+12*i:]
 		x.clocks[i] = trackClock{ssrc: le.Uint32(of), offset: le.Uint32(of[4:]), rate: le.Uint32(of[8:])}
