@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/hex"
 	"reflect"
 	"testing"
 
@@ -93,6 +94,20 @@ func TestStateKeepsEveryField(t *testing.T) {
 	}
 	if (&session{}).AppendState(nil) != nil {
 		t.Error("the zero state is stored")
+	}
+}
+
+// TestReadsStateBefore: a session of schema mms/1, as the last build of that has written it
+// while its player played, goes on. Its player is not known by its GUID, nor its packets' size.
+func TestReadsStateBefore(t *testing.T) {
+	blob, err := hex.DecodeString("060103000200040003000000000000000400000000000000050000000000000006000000000000006c697665")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := session{phase: playing, quiet: 1, turning: true, over: true, sequence: 2, incarnation: 3, hold: 4, sent: 5, current: 6, point: []byte("live")}
+	var got session
+	if err := got.ReadState(blob); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("came back as %+v (%v), was %+v", got, err, want)
 	}
 }
 
