@@ -149,7 +149,8 @@ type Refusal struct {
 	RetryAfter time.Duration
 	Type       string // media type of Body
 	Body       string
-	// Server is the field Server (RFC 9110 10.2.4) of whatever the host answers in the plugin's place, requests for a login too; empty: none.
+	// Server is the field Server (RFC 9110 10.2.4) of whatever the host answers in the plugin's place, requests for a login and RTSP too; empty: none.
+	// A request that no plugin takes (404, 405) is answered in nobody's.
 	Server string
 }
 

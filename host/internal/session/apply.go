@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/plugin"
@@ -187,7 +188,7 @@ func (w *worker) failed(s *Session, raws []abi.Raw) *refusal {
 	if f.Code != abi.EPROTO {
 		text = f.Code.String() + ": " + text
 	} else if s.kind == kindExchange && s.links.x.isOpen() {
-		s.links.x.answerText(400, text)
+		s.links.x.answer(w.r.textAnswer(http.StatusBadRequest, text))
 	}
 	w.endWith(s, "protocol", text)
 	return nil

@@ -102,11 +102,11 @@ func (r *Runner) announce(format string, p *point.Point, client network, describ
 func (f *Front) serveDocument(x *netio.Exchange, r *Runner, m manifest.Match) {
 	p := f.room.point(m.Point)
 	if p == nil {
-		respond(x, textAnswer(http.StatusNotFound, fmt.Sprintf("there is no point %q on this server", m.Point)))
+		respond(x, r.textAnswer(http.StatusNotFound, fmt.Sprintf("there is no point %q on this server", m.Point)))
 		return
 	}
 	if !r.grant.Load().Documents {
-		respond(x, textAnswer(http.StatusForbidden, "documents are not granted to plugin "+r.name+" in plugins.yaml (grant: documents)"))
+		respond(x, r.textAnswer(http.StatusForbidden, "documents are not granted to plugin "+r.name+" in plugins.yaml (grant: documents)"))
 		return
 	}
 	a := r.announce(m.Document, p, networkOf(x.Remote.Addr()), func(to *abi.DocumentRequest) { f.room.options.Describe(p, x.Request.Host, x.Listener, to) })
@@ -120,7 +120,7 @@ func (f *Front) serveDocument(x *netio.Exchange, r *Runner, m manifest.Match) {
 		if ok && no.code == abi.ENOENT {
 			status = http.StatusNotFound
 		}
-		respond(x, textAnswer(status, a.Err.Error()))
+		respond(x, r.textAnswer(status, a.Err.Error()))
 		return
 	}
 	sum := sha256.Sum256(a.Body)

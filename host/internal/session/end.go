@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/weir-media/weir/abi/v1"
@@ -73,7 +74,7 @@ func (w *worker) endExchange(s *Session, reason, text string) {
 	case reason == "peer_closed" || reason == "answered":
 		x.abandon()
 	case reason == "timeout":
-		x.answerText(504, "the plugin "+w.r.name+" did not answer in time")
+		x.answer(w.r.textAnswer(http.StatusGatewayTimeout, "the plugin "+w.r.name+" did not answer in time"))
 	default:
 		_, after := w.r.blame.admits(w.r.room.now(), s.network())
 		x.answer(excuse{text: "the plugin " + w.r.name + " cannot answer: " + text, wait: after}.answer(w.r.words()))

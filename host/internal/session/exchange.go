@@ -115,8 +115,11 @@ func (x *exchange) answer(a answer) {
 	x.conn.CloseAfterFlush()
 }
 
-func (x *exchange) answerText(status int, text string) {
-	x.answer(textAnswer(status, text))
+// textAnswer is an answer in the plugin's place that is no refusal.
+func (r *Runner) textAnswer(status int, text string) answer {
+	a := textAnswer(status, text)
+	callItself(a.header, r.words())
+	return a
 }
 
 func textAnswer(status int, text string) answer {

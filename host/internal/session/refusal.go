@@ -91,6 +91,9 @@ func (e excuse) rtsp(m manifest.Refusal, head []byte) []byte {
 	if n, ok := cseq(rest); ok {
 		b = fmt.Appendf(b, "CSeq: %d\r\n", n)
 	}
+	if m.Server != "" {
+		b = fmt.Appendf(b, "Server: %s\r\n", m.Server) // RFC 2326 12.36
+	}
 	if s := e.seconds(m); s != "" {
 		b = fmt.Appendf(b, "Retry-After: %s\r\n", s)
 	}

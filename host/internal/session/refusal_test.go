@@ -1,12 +1,18 @@
 package session
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 
+	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/host/internal/manifest"
+	"github.com/weir-media/weir/host/internal/netio"
+	"github.com/weir-media/weir/sdk"
 )
 
 // TestRefusalHTTP: the plugin's own words, and the larger of both times.
@@ -52,6 +58,34 @@ func TestRefusalRTSP(t *testing.T) {
 		if string(got) != want {
 			t.Errorf("%q:\n%q, want\n%q", head, got, want)
 		}
+	}
+}
+
+// TestCallsItself: what the host answers for a plugin that is silent, or has failed in a
+// request, bears the name that the plugin goes by, and so does what it answers by RTSP.
+func TestCallsItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, false)
+		runner := r.add(guardedYAML, func(_ *memo, e abi.Record, _ *sdk.Verdicts) error {
+			if q, is := e.(*abi.HTTPRequest); is && string(q.Path) == "/bad" {
+				return abi.EPROTO
+			}
+			return nil
+		})
+		for path, want := range map[string]int{"/mute": http.StatusGatewayTimeout, "/bad": http.StatusBadRequest} {
+			x := &netio.Exchange{Request: httptest.NewRequest(http.MethodGet, path, nil), Listener: "web"}
+			_, e := runner.openExchange(x, manifest.Match{Plugin: "guarded", Route: "play"}, "")
+			time.Sleep(answerTimeout)
+			synctest.Wait()
+			if a := e.out; a == nil || a.status != want || a.header.Get("Server") != "Cougar/9.6" {
+				t.Errorf("%s: %+v", path, a)
+			}
+		}
+		r.room.Close()
+	})
+	got := string(excuse{text: "x"}.rtsp(manifest.Refusal{Server: "Cougar/9.6"}, []byte("OPTIONS * RTSP/1.0\r\nCSeq: 7\r\n\r\n")))
+	if !strings.HasPrefix(got, "RTSP/1.0 503 Service Unavailable\r\nCSeq: 7\r\nServer: Cougar/9.6\r\n") {
+		t.Errorf("%q", got)
 	}
 }
 
