@@ -107,6 +107,7 @@ func (s *state) isSession(name []byte) bool {
 type refusal struct {
 	status int
 	words  string
+	passes bool // by itself, and soon: the point has just begun
 }
 
 // judge tells whether a player can have the point in that rendition, and why not.
@@ -114,14 +115,14 @@ func judge(point *abi.PointSummary, rendition string) (no refusal, ok bool) {
 	name := strconv.Quote(sdk.String(point.Name))
 	switch {
 	case point.State == abi.PointUnknown:
-		return refusal{404, "no publishing point " + name}, false
+		return refusal{status: 404, words: "no publishing point " + name}, false
 	case point.State != abi.PointLive:
-		return refusal{503, "publishing point " + name + " is " + point.State.String() + ", not live"}, false
+		return refusal{status: 503, words: "publishing point " + name + " is " + point.State.String() + ", not live"}, false
 	case point.IsFull():
-		return refusal{453, "publishing point " + name + " has as many viewers as it may"}, false
+		return refusal{status: 453, words: "publishing point " + name + " has as many viewers as it may"}, false
 	}
 	if _, has := point.Renditions.Find(source); !has {
-		return refusal{404, "publishing point " + name + " carries no MPEG transport stream"}, false
+		return refusal{status: 404, words: "publishing point " + name + " carries no MPEG transport stream"}, false
 	}
 	if rendition == trackFrames {
 		if no, ok := judgeTracks(point); !ok {
@@ -131,9 +132,9 @@ func judge(point *abi.PointSummary, rendition string) (no refusal, ok bool) {
 	r, has := point.Renditions.Find(rendition)
 	switch {
 	case !has || r.Generation == 0:
-		return refusal{503, "publishing point " + name + " has not begun yet"}, false
+		return refusal{status: 503, words: "publishing point " + name + notBegun}, false
 	case r.Limit != abi.LimitNone:
-		return refusal{limitStatus(r.Limit), "publishing point " + name + limitWords(r.Limit)}, false
+		return refusal{status: limitStatus(r.Limit), words: "publishing point " + name + limitWords(r.Limit)}, false
 	}
 	return refusal{}, true
 }

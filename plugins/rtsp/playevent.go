@@ -75,8 +75,11 @@ func (p *plugin) pointed(s *state, e *abi.Point, v *sdk.Verdicts) {
 		return
 	}
 	no, ok := judge(point, rendition)
+	if y.awaitTracks(no.passes, v) {
+		return
+	}
 	if ok && s.pending.kind == kindSetup && y.tracks.setting > 0 && !y.tracks.find(point) {
-		no, ok = refusal{404, "there is no such track"}, false
+		no, ok = refusal{status: 404, words: "there is no such track"}, false
 	}
 	if !ok {
 		if s.pending.kind == kindSetup {
@@ -342,7 +345,7 @@ func (s *state) refused(e *abi.Refused, v *sdk.Verdicts) {
 		s.challenge(v)
 		return
 	}
-	no := refusal{503, string(e.Text)}
+	no := refusal{status: 503, words: string(e.Text)}
 	switch e.Code {
 	case abi.ENOENT:
 		no.status = 404

@@ -29,6 +29,7 @@ const (
 	waitRTCP
 	waitAttached
 	waitStart
+	waitTracks
 	waitsAll = 1<<iota - 1
 )
 

@@ -20,6 +20,7 @@ const (
 	stepTimer    = 1 // the pending request's next step
 	tickTimer    = 2 // sender reports, and silence
 	startTimer   = 3 // media over UDP begins
+	tracksTimer  = 4 // tracks have been waited for
 	recordTimers = 8
 )
 
@@ -117,6 +118,8 @@ func (p *plugin) timer(s *state, e *abi.Timer, v *sdk.Verdicts) {
 		p.tick(s, e, v)
 	case e.ID == startTimer:
 		s.play.start(v)
+	case e.ID == tracksTimer:
+		s.tracksLate(v)
 	case s.pending.kind >= kindRecord:
 		p.recordStep(s, v, &e.Head)
 	case s.pending.kind != kindNone:

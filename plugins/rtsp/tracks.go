@@ -136,15 +136,51 @@ func judgeTracks(point *abi.PointSummary) (no refusal, ok bool) {
 	name := strconv.Quote(sdk.String(point.Name))
 	r, has := point.Renditions.Find(trackFrames)
 	if !has {
-		return refusal{404, "nothing makes tracks of publishing point " + name + " here; without ?tracks, or with ?ts, it is one MPEG transport stream"}, false
+		return refusal{status: 404, words: "nothing makes tracks of publishing point " + name + " here; without ?tracks, or with ?ts, it is one MPEG transport stream"}, false
 	}
 	if what, is := bytes.CutPrefix(r.Header, []byte(carries)); is {
-		return refusal{404, "publishing point " + name + " has no H.264, AAC or MPEG audio of which tracks can be made: it carries " + string(bytes.TrimSpace(what))}, false
+		return refusal{status: 404, words: "publishing point " + name + " has no H.264, AAC or MPEG audio of which tracks can be made: it carries " + string(bytes.TrimSpace(what))}, false
 	}
 	if !bytes.Contains(r.Header, []byte("m=")) {
-		return refusal{503, "publishing point " + name + " has not begun yet"}, false
+		return refusal{status: 503, words: "publishing point " + name + notBegun, passes: true}, false
 	}
 	return refusal{}, true
+}
+
+// notBegun follows the name of a point whose rendition has no header, or none that says
+// of what.
+const notBegun = " has not begun yet"
+
+// tracksPatience is how long a request waits for the tracks of a point that has just begun,
+// ns: rtptracks describes them at the latest when 2 s of the stream have come (chosen: a
+// second more than an encoder in time takes for that).
+const tracksPatience = 3 * nanosPerSecond
+
+// awaitTracks has the pending request wait for the point's next summary while its tracks
+// are not described yet, but not for long.
+func (y *play) awaitTracks(are bool, v *sdk.Verdicts) bool {
+	was := y.waits&waitTracks != 0
+	switch {
+	case are && !was:
+		y.waits |= waitTracks
+		v.SetTimer(tracksTimer, tracksPatience)
+	case !are && was:
+		y.waits &^= waitTracks
+		v.SetTimer(tracksTimer, 0)
+	}
+	return are
+}
+
+// tracksLate refuses the request that has waited for tracks.
+func (s *state) tracksLate(v *sdk.Verdicts) {
+	if s.pending.kind == kindNone || s.play.waits&waitTracks == 0 {
+		return
+	}
+	s.play.waits &^= waitTracks
+	if s.pending.kind == kindSetup {
+		s.giveUp(v)
+	}
+	s.refuse(refusal{status: 503, words: "publishing point " + strconv.Quote(string(s.point)) + notBegun}, v)
 }
 
 // channelsOf gives the channels of a track, as the rendition has them (RFC 2326 10.12).
