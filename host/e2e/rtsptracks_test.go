@@ -24,14 +24,6 @@ points:
   old: {source: push}
 `
 
-// waitTracks waits until a point's tracks are described, which is when a first frame of each has come.
-func (s server) waitTracks(t *testing.T, point string) {
-	t.Helper()
-	s.Wait("tracks of point "+point, func() bool {
-		return strings.HasPrefix(asksRTSP(t, s.Addr("rtsp"), "DESCRIBE "+s.rtsp("/"+point+"?tracks")+" RTSP/1.0\r\nCSeq: 0\r\n\r\n"), "RTSP/1.0 200 OK\r\n")
-	})
-}
-
 // TestRTSPTracks: what ffmpeg pushes by RTSP is played as H.264 and AAC by players of four makes,
 // and as a transport stream by those that know no other.
 func TestRTSPTracks(t *testing.T) {
@@ -39,7 +31,6 @@ func TestRTSPTracks(t *testing.T) {
 	s := server{hosttest.Start(t, trackServer)}
 	s.record(t, reordered+"-c:a aac "+byTCP)
 	s.WaitMedia("live", 2*time.Second)
-	s.waitTracks(t, "live")
 	url := s.rtsp("/live?tracks")
 	for _, c := range []struct {
 		name   string
@@ -96,7 +87,8 @@ func TestRTSPTracksRefused(t *testing.T) {
 	s := server{hosttest.Start(t, trackServer)}
 	s.push(t, "old", "-c:v mpeg2video -an "+ts)
 	s.push(t, "live", "-an "+h264+ts)
-	s.waitTracks(t, "live")
+	s.WaitMedia("old", time.Second)
+	s.WaitPoint("live", "live")
 	ffmpeg.run(t, progress, "-i", s.URL("web", "rtsp", "/old?tracks"), "-f null -").failed().says("404")
 	url := s.URL("web", "rtsp", "/live")
 	for _, c := range []struct{ path, transport, want string }{
@@ -117,7 +109,7 @@ func TestRTSPTracksReturn(t *testing.T) {
 	t.Parallel()
 	s := server{hosttest.Start(t, trackServer)}
 	encoder := s.record(t, h264+byTCP)
-	s.waitTracks(t, "live")
+	s.WaitPoint("live", "live")
 	player := ffmpeg.start(t, progress, "-rtsp_transport tcp -i", s.rtsp("/live?tracks"), "-f null -")
 	player.waitFrames(enough / 2)
 	before := fmt.Sprint(s.viewers())
