@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -137,7 +138,10 @@ func TestRollover(t *testing.T) {
 				r.lane(t, c)
 			})
 		}
-		for _, o := range openers {
+		for i, o := range openers {
+			if os.Getenv("WEIR_SOAK") != "1" && i%5 != 0 { // one of each scheme; the others have no way to choose, which is what this is about
+				continue
+			}
 			t.Run(o.name+" "+o.scheme, func(t *testing.T) {
 				t.Parallel()
 				o.client.need(t)

@@ -36,8 +36,8 @@ const (
 // both encoders are restarted again and again and all plugins are reloaded one after the other. The server is as small at the end as it was behind its
 // first restart.
 func TestFanoutSoak(t *testing.T) {
-	length, viewers := scale(12*time.Second, 10*time.Minute), 200
-	restart, reload, visit := scale(4*time.Second, time.Minute), scale(time.Second, 10*time.Second), scale(500*time.Millisecond, time.Second)
+	length, viewers := scale(9*time.Second, 10*time.Minute), 200
+	restart, reload, visit := scale(3*time.Second, time.Minute), scale(time.Second, 10*time.Second), scale(500*time.Millisecond, time.Second)
 	eager(t)
 	points := []string{"live: {source: push, buffer: 10s, grace: 30s}", "ts: {source: push, buffer: 10s, grace: 30s}"}
 	x := &soakRun{arena: newArena(t, points), sent: map[*form]int{}}
