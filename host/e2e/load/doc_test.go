@@ -25,14 +25,6 @@ func scale[T any](short, whole T) T {
 	return short
 }
 
-// beside has the short form of a test, which measures neither times nor what this process holds, run beside others.
-func beside(t *testing.T) {
-	t.Helper()
-	if !soak {
-		t.Parallel()
-	}
-}
-
 // patience is how long an event may take before a test fails. Chosen: far above what a busy machine needs.
 const patience = 60 * time.Second
 

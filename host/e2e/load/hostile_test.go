@@ -19,7 +19,6 @@ import (
 // TestHostile: crowds that open and say nothing, that speak slowly or without end, and those who try to get requests past the proxy or files from
 // outside the folder. The server's memory stays bounded, each gets a clear answer or is closed, and live viewers lose nothing.
 func TestHostile(t *testing.T) {
-	beside(t)
 	x := newFortress(t)
 	base := x.status(t).Limits.OpenFiles
 	for _, attack := range []struct {

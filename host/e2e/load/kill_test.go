@@ -23,7 +23,6 @@ import (
 
 // TestKilled: the whole process is killed during a broadcast, and a fresh one takes its place, with nothing cleaned up between.
 func TestKilled(t *testing.T) {
-	beside(t)
 	dir := shortFolder(t)
 	at := freeAddress(t)
 	program := filepath.Join(dir, "weir")

@@ -60,7 +60,6 @@ func (x *programme) says(t *testing.T, want string) {
 // TestReloadState: a new version that reads the old one's state gets its sessions; one that does not leaves them to the old version, until they end or
 // their time is over. New sessions are the new version's in both cases.
 func TestReloadState(t *testing.T) {
-	beside(t)
 	x, first := armed(t, ", drain: 5s")
 	reload := func(module []byte) {
 		t.Helper()

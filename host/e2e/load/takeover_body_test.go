@@ -82,7 +82,6 @@ func chunks(b []byte, n int) []byte {
 // TestBodiesMove: sources move several times in the middle of a packet, of a chunk, and of a chunk's size line, and not a byte is lost or doubled,
 // whichever way the end of their body is known.
 func TestBodiesMove(t *testing.T) {
-	beside(t)
 	times := scale(4, 40)
 	const lead = 11 * time.Second
 	length := lead + time.Duration(times)*2500*time.Millisecond

@@ -16,7 +16,6 @@ import (
 // TestTakeOverKilled: processes that are to take over are killed at several moments before they serve, and nobody notices; then one takes over, and the
 // old one is killed: what has moved goes on.
 func TestTakeOverKilled(t *testing.T) {
-	beside(t)
 	program, dir, at := install(t, "  live: {source: push, buffer: 10s, grace: 5s}\n")
 	const lead = 11 * time.Second
 	f := asfFilm(t, 0, lead+2*slack, megabit)

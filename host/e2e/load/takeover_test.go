@@ -24,7 +24,6 @@ import (
 // TestTakenOver: a broadcast goes on while one process after another takes over from the last, under a storm of new connections: none of them is refused
 // or reset, no viewer of any of the processes loses a byte, and new viewers get pictures all the time.
 func TestTakenOver(t *testing.T) {
-	beside(t)
 	viewers, more, times := scale(200, 200), 10, scale(3, 10)
 	program, dir, at := install(t, "  live: {source: push, buffer: 10s, grace: 5s}\n  ts: {source: push, buffer: 10s, grace: 5s}\n")
 	const lead = 11 * time.Second
