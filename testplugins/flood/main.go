@@ -17,7 +17,7 @@ func event(_ *sdk.Stateless, e abi.Record, v *sdk.Verdicts) error {
 		return nil
 	}
 	if string(q.Query) == "sin" {
-		for range 20_000 {
+		for range 5_000 {
 			sdk.Log(sdk.Error, "a line of a flood")
 		}
 	}
