@@ -28,7 +28,7 @@ const (
 // pushIcecast is push by the scheme icecast, which logs in whether it must or not.
 func (s server) pushIcecast(t *testing.T, point, how string) *process {
 	t.Helper()
-	return s.pushTo(t, point, how, "icecast://source:hackme@"+s.Addr("web")+"/"+point)
+	return s.pushTo(t, point, how, "icecast://source:any@"+s.Addr("web")+"/"+point)
 }
 
 // sounds asserts that ffmpeg decodes so much of a stream's sound.

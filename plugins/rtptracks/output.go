@@ -5,11 +5,11 @@ import (
 	"github.com/weir-media/weir/sdk"
 	"github.com/weir-media/weir/sdk/mpegts"
 	"github.com/weir-media/weir/sdk/rtp"
+	"github.com/weir-media/weir/sdk/rtsp"
 )
 
 const (
-	frameHead = 4 // bytes of an interleaved frame's head (RFC 2326 10.12)
-	cname     = "weir"
+	cname = "weir"
 
 	// reportEvery is between sender reports, ns (RFC 3550 6.2 recommends 5 s at least);
 	// they also stand before each packet with which viewers may begin.
@@ -164,7 +164,7 @@ func (o *output) idle() {
 	}
 	k.report = o.note.DTS
 	o.open()
-	o.frame = append(appendFrame(o.frame, 1, 8), 0x80, 201, 0, 1, 0, 0, 0, 0)
+	o.frame = append(rtsp.AppendFrame(o.frame, 1, 8), 0x80, 201, 0, 1, 0, 0, 0, 0)
 }
 
 // look finds how the sound is coded that these packets bring, so that what comes before it
@@ -211,12 +211,12 @@ func (o *output) Packet(timestamp uint32, marker bool, payload []byte) {
 	case due >= reportEvery || due < 0:
 		o.open()
 		o.reports()
-	case len(o.frame)+frameHead+size > maxOut:
+	case len(o.frame)+rtsp.FrameHead+size > maxOut:
 		o.flush()
 	}
 	o.open()
 	t := &k.tracks[o.of]
-	b := appendFrame(o.frame, 2*o.of, size)
+	b := rtsp.AppendFrame(o.frame, uint8(2*o.of), size)
 	b = rtp.AppendHead(b, &rtp.Packet{Type: k.kind(o.of), Marker: marker, Sequence: t.sequence, Timestamp: t.offset + timestamp, SSRC: t.ssrc})
 	o.frame = append(b, payload...)
 	t.sequence++
@@ -271,14 +271,9 @@ func (o *output) reports() {
 			continue
 		}
 		t := &k.tracks[i]
-		o.frame = appendFrame(o.frame, 2*i+1, rtp.SenderReportSize)
+		o.frame = rtsp.AppendFrame(o.frame, uint8(2*i+1), rtp.SenderReportSize)
 		o.frame = rtp.AppendSenderReport(o.frame, &rtp.Sent{SSRC: t.ssrc, UnixNano: k.anchor + dts,
-			Timestamp: t.offset + stamp(dts, k.rate(i)), Packets: t.packets, Octets: t.octets}, cname)
+			Timestamp: t.offset + rtp.Ticks(dts, k.rate(i)), Packets: t.packets, Octets: t.octets}, cname)
 	}
 	k.report = dts
-}
-
-// appendFrame appends the head of an interleaved frame (RFC 2326 10.12).
-func appendFrame(b []byte, channel, size int) []byte {
-	return append(b, '$', byte(channel), byte(size>>8), byte(size))
 }

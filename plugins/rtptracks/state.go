@@ -16,15 +16,12 @@ const (
 	maxCarried = 1 + mpegts.MaxStreams
 )
 
-// hasCarried is set in the bits where the codecs are told, which schema 1 did not.
-const hasCarried = 1 << 7
-
 func (k *packing) bits() *[7]*bool {
 	return &[...]*bool{&k.begun, &k.headed, &k.waiting, &k.key, &k.jump, &k.placed, &k.barren}
 }
 
 // AppendState packs bits, the tracks shown, three times and the tracks, little-endian; then
-// the packers, that of pictures behind its length; in front, behind their count, the codecs.
+// the packers, that of pictures behind its length; before the times, behind their count, the codecs.
 func (k *packing) AppendState(b []byte) []byte {
 	if !k.begun {
 		return b
@@ -36,7 +33,7 @@ func (k *packing) AppendState(b []byte) []byte {
 			bits |= 1 << i
 		}
 	}
-	b = append(b, bits|hasCarried, k.shown, byte(len(k.carried)))
+	b = append(b, bits, k.shown, byte(len(k.carried)))
 	b = append(b, k.carried...)
 	for _, n := range [...]int64{k.since, k.anchor, k.report} {
 		b = le.AppendUint64(b, uint64(n))
@@ -59,24 +56,20 @@ func (k *packing) AppendState(b []byte) []byte {
 
 // ReadState unpacks what AppendState packed.
 func (k *packing) ReadState(b []byte) error {
-	if len(b) < fixedSize || b[0]&1 == 0 || b[1] >= 1<<streams {
+	if len(b) < 1+fixedSize || b[0]&1 == 0 || b[1] >= 1<<streams {
 		return abi.EINVAL
 	}
 	le := binary.LittleEndian
-	hasCodecs := b[0]&hasCarried != 0
 	for i, set := range k.bits() {
 		*set = b[0]>>i&1 != 0
 	}
 	k.shown = b[1]
-	k.carried = k.carried[:0]
-	if b = b[2:]; hasCodecs {
-		n := int(b[0])
-		if n > mpegts.MaxStreams || len(b) < 1+n+fixedSize-2 {
-			return abi.EINVAL
-		}
-		k.carried = append(k.carried, b[1:1+n]...)
-		b = b[1+n:]
+	n := int(b[2])
+	if n > mpegts.MaxStreams || len(b) < 1+n+fixedSize {
+		return abi.EINVAL
 	}
+	k.carried = append(k.carried[:0], b[3:3+n]...)
+	b = b[3+n:]
 	for _, n := range [...]*int64{&k.since, &k.anchor, &k.report} {
 		*n = int64(le.Uint64(b))
 		b = b[8:]
@@ -90,7 +83,7 @@ func (k *packing) ReadState(b []byte) error {
 		}
 		b = b[trackSize:]
 	}
-	n := int(le.Uint16(b))
+	n = int(le.Uint16(b))
 	if b = b[2:]; n > len(b) || k.nal.UnmarshalBinary(b[:n]) != nil || k.frames.UnmarshalBinary(b[n:]) != nil {
 		return abi.EINVAL
 	}

@@ -182,10 +182,5 @@ func (k *packing) rate(i int) uint32 {
 	return k.frames.Rate()
 }
 
-// stamp gives the timestamp of a moment on the timeline, ns, without the track's offset.
-func stamp(ns int64, rate uint32) uint32 {
-	return uint32(ns/nanosPerSecond*int64(rate) + ns%nanosPerSecond*int64(rate)/nanosPerSecond)
-}
-
 // ticks converts ns to ticks of 90 kHz.
 func ticks(ns int64) int64 { return ns/100_000*9 + ns%100_000*9/100_000 }

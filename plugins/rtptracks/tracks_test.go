@@ -229,7 +229,7 @@ func checkTimes(t *testing.T, s *sample, missed int, r *sdktest.Rig, h *[streams
 			continue
 		}
 		keys++
-		p, err := rtp.Parse(k.Payload[2*(frameHead+rtp.SenderReportSize)+frameHead:])
+		p, err := rtp.Parse(k.Payload[2*(rtsp.FrameHead+rtp.SenderReportSize)+rtsp.FrameHead:])
 		if channel, _, ok := rtsp.Frame(k.Payload); !ok || channel != 1 || err != nil || p.Type != typeH264 || uint16(k.Tag) != p.Sequence || k.Tag&tagKnown == 0 {
 			t.Errorf("a key packet begins with channel %d, then %+v (%v), tag %x", channel, p, err, k.Tag)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk"
 	"github.com/weir-media/weir/sdk/rtp"
+	"github.com/weir-media/weir/sdk/rtsp"
 )
 
 const (
@@ -126,7 +127,7 @@ func (k *packing) head(size int, dts int64, v *sdk.Verdicts) *sdk.Pieces {
 	var room [4 + headSize]byte
 	b := room[:0]
 	if k.framed {
-		b = appendFrame(b, mediaChannel, headSize+size)
+		b = rtsp.AppendFrame(b, mediaChannel, headSize+size)
 	}
 	p := v.Pieces()
 	p.Literal(appendHead(b, k.sequence, k.offset+ticks(dts), k.ssrc))
@@ -149,7 +150,7 @@ func (k *packing) count(octets int) {
 // same.
 func (k *packing) report(unixNano int64, n *abi.PacketNote, v *sdk.Verdicts) {
 	var room [4 + reportSize]byte
-	b := appendFrame(room[:0], controlChannel, reportSize)
+	b := rtsp.AppendFrame(room[:0], controlChannel, reportSize)
 	b = rtp.AppendSenderReport(b, &rtp.Sent{SSRC: k.ssrc, UnixNano: unixNano, Timestamp: k.offset + ticks(n.DTS), Packets: k.packets, Octets: k.octets}, cname)
 	p := v.Pieces()
 	p.Literal(b)

@@ -273,7 +273,7 @@ func (y *play) start(v *sdk.Verdicts) {
 			v.Send(y.flow, pieces)
 		} else {
 			var head [rtsp.FrameHead]byte
-			pieces.Literal(appendFrame(head[:0], mediaChannel, len(packet)))
+			pieces.Literal(rtsp.AppendFrame(head[:0], mediaChannel, len(packet)))
 			pieces.Literal(packet)
 			v.Write(stream, pieces)
 		}

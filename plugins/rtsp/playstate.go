@@ -124,7 +124,7 @@ func (y *play) byeFrame() []byte {
 	if y.tracks.chosen != 0 {
 		return y.tracks.byeFrames()
 	}
-	b := appendFrame(make([]byte, 0, rtsp.FrameHead+byeSize), controlChannel, byeSize)
+	b := rtsp.AppendFrame(make([]byte, 0, rtsp.FrameHead+byeSize), controlChannel, byeSize)
 	return appendBye(b, y.ssrc)
 }
 

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strconv"
-
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk"
 	"github.com/weir-media/weir/sdk/httptext"
@@ -75,7 +73,7 @@ func (s *state) recordLogged(e *abi.Logged, v *sdk.Verdicts) {
 	for f := range e.Fields.All() {
 		r.field(string(f.Name), string(f.Value))
 	}
-	explain(r, "point "+quoted(s.point)+" may not be fed by this encoder"+because(e.Text)).send(v)
+	explain(r, "point "+sdk.Quote(s.point)+" may not be fed by this encoder"+sdk.Because(e.Text)).send(v)
 }
 
 // setupRecord takes the way by which a track will come (RFC 2326 10.4).
@@ -166,7 +164,7 @@ func (p *plugin) recordEvent(s *state, e abi.Record, v *sdk.Verdicts) {
 		s.recordRefused(e, v)
 	case *abi.Stop:
 		if s.pending.kind >= kindRecord {
-			explain(s.late(v, 503), "stopped"+because(e.Text)).send(v)
+			explain(s.late(v, 503), "stopped"+sdk.Because(e.Text)).send(v)
 		}
 	}
 }
@@ -182,12 +180,12 @@ func (s *state) recordEnded(e *abi.End, v *sdk.Verdicts) {
 func (s *state) recordRefused(e *abi.Refused, v *sdk.Verdicts) {
 	switch {
 	case s.pending.kind == kindSetupRecord:
-		explain(s.late(v, 461), "UDP cannot be taken"+because(e.Text)+"; send by TCP (ffmpeg: -rtsp_transport tcp)").send(v)
+		explain(s.late(v, 461), "UDP cannot be taken"+sdk.Because(e.Text)+"; send by TCP (ffmpeg: -rtsp_transport tcp)").send(v)
 	case s.pending.kind == kindRecord:
 		status, text := unpublished(e.Code)
-		explain(s.late(v, status), "point "+quoted(s.point)+" "+text+because(e.Text)).send(v)
+		explain(s.late(v, status), "point "+sdk.Quote(s.point)+" "+text+sdk.Because(e.Text)).send(v)
 	default:
-		s.finish(v, abi.CloseNow, "the stream could not be taken"+because(e.Text))
+		s.finish(v, abi.CloseNow, "the stream could not be taken"+sdk.Because(e.Text))
 	}
 }
 
@@ -224,7 +222,7 @@ func (s *state) recordDialed(e *abi.Dialed, v *sdk.Verdicts) {
 				v.Close(conn+i, abi.CloseNow, "the other flow of its track cannot be had")
 			}
 		}
-		explain(s.late(v, 461), "UDP cannot be taken"+because(e.Text)+"; send by TCP (ffmpeg: -rtsp_transport tcp)").send(v)
+		explain(s.late(v, 461), "UDP cannot be taken"+sdk.Because(e.Text)+"; send by TCP (ffmpeg: -rtsp_transport tcp)").send(v)
 		return
 	case e.Conn == conn:
 		u.opened |= 1
@@ -252,12 +250,3 @@ func (s *state) finish(v *sdk.Verdicts, mode abi.CloseMode, reason string) {
 func explain(r *reply, text string) *reply {
 	return r.body("text/plain; charset=utf-8", sdk.Bytes(text+"\n"))
 }
-
-func because(text []byte) string {
-	if len(text) == 0 {
-		return ""
-	}
-	return ": " + string(text)
-}
-
-func quoted(b []byte) string { return strconv.Quote(string(b)) }

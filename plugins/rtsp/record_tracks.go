@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 
+	"github.com/weir-media/weir/sdk"
 	"github.com/weir-media/weir/sdk/httptext"
 	"github.com/weir-media/weir/sdk/mpegts"
 	"github.com/weir-media/weir/sdk/rtp"
@@ -95,7 +96,7 @@ func (t *medium) describeH264(m *sdp.Media) (fault string) {
 func (t *medium) describeAAC(m *sdp.Media) (fault string) {
 	mode, _ := m.Param("mode")
 	if !httptext.EqualFold(mode, "AAC-hbr") {
-		return "AAC in mode " + quoted(mode) + " is not taken; use AAC-hbr"
+		return "AAC in mode " + sdk.Quote(mode) + " is not taken; use AAC-hbr"
 	}
 	for _, c := range [...]struct{ name, want string }{{"sizelength", "13"}, {"indexlength", "3"}, {"indexdeltalength", "3"}} {
 		if v, _ := m.Param(c.name); string(v) != c.want {

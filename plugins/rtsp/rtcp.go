@@ -31,11 +31,6 @@ func appendBye(b []byte, ssrc uint32) []byte {
 	return be.AppendUint32(append(b, 0x81, 203, 0, 1), ssrc)
 }
 
-// appendFrame appends the head of an interleaved frame (RFC 2326 10.12).
-func appendFrame(b []byte, channel uint8, size int) []byte {
-	return append(b, '$', channel, byte(size>>8), byte(size))
-}
-
 // The channels of the one stream (wire digest §5.1); SETUP answers with them, whichever
 // were asked for, since all viewers get the same bytes.
 const (

@@ -8,6 +8,7 @@ import (
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk"
 	"github.com/weir-media/weir/sdk/httptext"
+	"github.com/weir-media/weir/sdk/rtp"
 	"github.com/weir-media/weir/sdk/rtsp"
 )
 
@@ -214,14 +215,14 @@ func (s *state) playTracks(e *abi.Attached, v *sdk.Verdicts) {
 
 // at gives the timestamp of a moment on the timeline, ns.
 func (k *trackClock) at(ns int64) uint32 {
-	return k.offset + uint32(ns/nanosPerSecond*int64(k.rate)+ns%nanosPerSecond*int64(k.rate)/nanosPerSecond)
+	return k.offset + rtp.Ticks(ns, k.rate)
 }
 
 // byeFrames tells a player of tracks by RTCP that nothing follows.
 func (x *trackPlay) byeFrames() (b []byte) {
 	for i, k := range x.clocks {
 		if k.ssrc != 0 {
-			b = appendBye(appendFrame(b, uint8(2*i+1), byeSize), k.ssrc)
+			b = appendBye(rtsp.AppendFrame(b, uint8(2*i+1), byeSize), k.ssrc)
 		}
 	}
 	return b

@@ -18,6 +18,12 @@ func AppendHead(dst []byte, p *Packet) []byte {
 	return be.AppendUint32(dst, p.SSRC)
 }
 
+// Ticks converts a time, ns, to a clock of rate Hz; it wraps as timestamps do (5.1).
+func Ticks(ns int64, rate uint32) uint32 {
+	const second = 1_000_000_000
+	return uint32(ns/second*int64(rate) + ns%second*int64(rate)/second)
+}
+
 // Sent is what a sender says of itself (6.4.1).
 type Sent struct {
 	SSRC      uint32

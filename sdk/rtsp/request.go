@@ -105,6 +105,12 @@ const FrameHead = 4
 // FrameMark is the first byte of an interleaved frame.
 const FrameMark = '$'
 
+// AppendFrame appends the head of an interleaved frame whose payload has size bytes, 65535
+// at most.
+func AppendFrame(b []byte, channel uint8, size int) []byte {
+	return append(b, FrameMark, channel, byte(size>>8), byte(size))
+}
+
 // Frame reads the head of the interleaved frame that b begins with; size is of its
 // payload, in bytes. Not ok: b has no whole head, or begins with something else.
 func Frame(b []byte) (channel uint8, size int, ok bool) {
