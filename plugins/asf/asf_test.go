@@ -20,7 +20,7 @@ const (
 func cut(t testing.TB, b []byte) (h asf.Header, header []byte, packets [][]byte) {
 	t.Helper()
 	h, err := asf.ParseHeader(b)
-	must(t, err)
+	sdktest.Must(t, err)
 	header, b = b[:h.Size], b[h.Size:]
 	for len(b) >= h.PacketSize && (h.DataPackets == 0 || len(packets) < int(h.DataPackets)) {
 		packets = append(packets, b[:h.PacketSize])
@@ -37,7 +37,7 @@ func start(t testing.TB) *rig {
 
 func TestPacketsAreTheEncoders(t *testing.T) {
 	for _, path := range []string{pipe, file} {
-		b := sample(t, path)
+		b := sdktest.Read(t, path)
 		_, header, packets := cut(t, b)
 		for _, n := range []int{1, 187, 1400, 3200, 4096, len(b)} {
 			r := start(t)
@@ -84,21 +84,21 @@ func checkTimes(t *testing.T, list []sdktest.Packet) {
 
 func TestHeaderIsFitForBroadcast(t *testing.T) {
 	r := start(t)
-	r.Data(sample(t, file), 0)
+	r.Data(sdktest.Read(t, file), 0)
 	h, err := asf.ParseHeader(r.Headers[0])
-	must(t, err)
+	sdktest.Must(t, err)
 	if h.Flags != 1 || h.DataPackets != 0 || h.DataSize != asf.DataHeadSize || h.FileID == [16]byte{} {
 		t.Errorf("header %+v", h)
 	}
 }
 
 func TestAudioOnlyEveryPacketIsKey(t *testing.T) {
-	b := sample(t, "../../sdk/asf/testdata/audio.asfstream")
+	b := sdktest.Read(t, "../../sdk/asf/testdata/audio.asfstream")
 	r := start(t)
 	var plain []byte
 	for len(b) > 0 {
 		c, _, err := asf.ParseChunk(b, asf.FramedMMS)
-		must(t, err)
+		sdktest.Must(t, err)
 		if c.Kind == asf.ChunkHeader || c.Kind == asf.ChunkData {
 			plain = append(plain, b[c.Payload:c.Size]...)
 		}
@@ -118,13 +118,13 @@ func TestAudioOnlyEveryPacketIsKey(t *testing.T) {
 func times(t testing.TB, b []byte, size int) (send uint32, first uint32) {
 	t.Helper()
 	var p asf.Packet
-	must(t, asf.ParsePacket(b, size, &p))
+	sdktest.Must(t, asf.ParsePacket(b, size, &p))
 	first, _ = p.FirstTime(asf.StreamSet{})
 	return p.SendTime, first
 }
 
 func TestReturningSource(t *testing.T) {
-	b := sample(t, pipe)
+	b := sdktest.Read(t, pipe)
 	h, _, packets := cut(t, b)
 	first := start(t)
 	first.Data(b, 0)
@@ -154,9 +154,9 @@ func TestReturningSource(t *testing.T) {
 func TestReturningSourceWithAnotherHeader(t *testing.T) {
 	r := newRig(t)
 	first := start(t)
-	first.Data(sample(t, file), 0)
+	first.Data(sdktest.Read(t, file), 0)
 	r.Send(&abi.Published{NextTime: 5e9, Header: first.Headers[0], SourceGeneration: 2})
-	b := sample(t, pipe)
+	b := sdktest.Read(t, pipe)
 	r.Data(b, 0)
 	_, header, _ := cut(t, b)
 	if len(r.Headers) != 1 || !asf.Compatible(r.Headers[0], header) {
@@ -168,7 +168,7 @@ func TestReturningSourceWithAnotherHeader(t *testing.T) {
 }
 
 func TestLoop(t *testing.T) {
-	b := sample(t, file)
+	b := sdktest.Read(t, file)
 	h, _, packets := cut(t, b)
 	r := start(t)
 	r.Renew = true
@@ -192,7 +192,7 @@ func TestLoop(t *testing.T) {
 			t.Errorf("packet %d presents %d, %d was presented already", i, first, end)
 		}
 		var k asf.Packet
-		must(t, asf.ParsePacket(p.Payload, h.PacketSize, &k))
+		sdktest.Must(t, asf.ParsePacket(p.Payload, h.PacketSize, &k))
 		for _, l := range k.List() {
 			end = max(end, l.Time)
 		}
@@ -204,12 +204,12 @@ func TestLoop(t *testing.T) {
 }
 
 func TestNewHeaderInTheStream(t *testing.T) {
-	h, header, packets := cut(t, sample(t, pipe))
+	h, header, packets := cut(t, sdktest.Read(t, pipe))
 	b := append(bytes.Clone(header), bytes.Join(packets, nil)...)
 	if len(b) != h.Size+h.PacketSize*len(packets) {
 		t.Fatal("sample is cut wrongly")
 	}
-	other := sample(t, file)
+	other := sdktest.Read(t, file)
 	_, _, more := cut(t, other)
 	r := start(t)
 	r.Stream(append(b, other...), 10_000)
@@ -222,15 +222,15 @@ func TestNewHeaderInTheStream(t *testing.T) {
 }
 
 func TestSendTimeFallsBack(t *testing.T) {
-	b := sample(t, pipe)
+	b := sdktest.Read(t, pipe)
 	h, header, packets := cut(t, b)
 	in := append([]byte(nil), header...)
 	for _, shift := range []int64{100_000, 0, 1 << 32} {
 		for _, p := range packets {
 			var k asf.Packet
 			var patches asf.Patches
-			must(t, asf.ParsePacket(p, h.PacketSize, &k))
-			must(t, asf.Rebase(&k, shift, &patches))
+			sdktest.Must(t, asf.ParsePacket(p, h.PacketSize, &k))
+			sdktest.Must(t, asf.Rebase(&k, shift, &patches))
 			q := bytes.Clone(p)
 			asf.ApplyPatches(q, patches.List())
 			in = append(in, q...)
@@ -256,7 +256,7 @@ func TestSendTimeFallsBack(t *testing.T) {
 
 // TestSmallPackets: one DATA holds more packets than the outbox has room for.
 func TestSmallPackets(t *testing.T) {
-	_, header, _ := cut(t, sample(t, pipe))
+	_, header, _ := cut(t, sdktest.Read(t, pipe))
 	const size, count = 64, 2500
 	in := smallHeader(header, size)
 	for i := range uint32(count) {
@@ -271,7 +271,7 @@ func TestSmallPackets(t *testing.T) {
 }
 
 func TestGarbage(t *testing.T) {
-	b := sample(t, pipe)
+	b := sdktest.Read(t, pipe)
 	_, header, _ := cut(t, b)
 	broken := bytes.Clone(b)
 	for i := range 100 {
@@ -303,9 +303,9 @@ func TestGarbage(t *testing.T) {
 
 func TestStateRoundTrip(t *testing.T) {
 	r := start(t)
-	r.Data(sample(t, pipe), 0)
+	r.Data(sdktest.Read(t, pipe), 0)
 	var s state
-	must(t, s.ReadState(r.State))
+	sdktest.Must(t, s.ReadState(r.State))
 	if got := s.AppendState(nil); !bytes.Equal(got, r.State) {
 		t.Error("state changes on its way")
 	}
@@ -320,7 +320,7 @@ func TestStateRoundTrip(t *testing.T) {
 }
 
 func TestNoAllocation(t *testing.T) {
-	_, header, packets := cut(t, sample(t, pipe))
+	_, header, packets := cut(t, sdktest.Read(t, pipe))
 	r := start(t)
 	r.Data(header, 0)
 	e := &abi.Data{Bytes: bytes.Join(packets[:10], nil)}
@@ -329,8 +329,8 @@ func TestNoAllocation(t *testing.T) {
 		e.Head, e.Offset = r.Head(), uint64(len(r.Input))
 		var w abi.Writer
 		w.Reset(make([]byte, len(r.State)+len(e.Bytes)+512))
-		must(t, w.Put(1, 0, &abi.State{Blob: r.State}))
-		must(t, w.Put(1, 0, e))
+		sdktest.Must(t, w.Put(1, 0, &abi.State{Blob: r.State}))
+		sdktest.Must(t, w.Put(1, 0, e))
 		frames = append(frames, w.Bytes())
 		r.Input = append(r.Input, e.Bytes...)
 		r.Send(e)
@@ -350,7 +350,7 @@ func TestNoAllocation(t *testing.T) {
 }
 
 func FuzzStream(f *testing.F) {
-	b := sample(f, pipe)
+	b := sdktest.Read(f, pipe)
 	f.Add(b[:12_000], uint16(777), int64(0))
 	f.Add(b[len(b)-100:], uint16(1), int64(1e9))
 	f.Add([]byte("$E\x08\x00"), uint16(3), int64(0))

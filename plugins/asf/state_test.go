@@ -9,6 +9,7 @@ import (
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk/asf"
+	"github.com/weir-media/weir/sdk/sdktest"
 )
 
 // TestStateKeepsEveryField: what the blob leaves out is lost with the instance.
@@ -81,7 +82,7 @@ func TestLongestHeaderFitsTheState(t *testing.T) {
 // TestLoopNeedsNoMemory: a film whose first packet holds one of its two streams, and
 // whose other one runs longer, goes on in the same place on a fresh instance.
 func TestLoopNeedsNoMemory(t *testing.T) {
-	_, header, _ := cut(t, sample(t, pipe))
+	_, header, _ := cut(t, sdktest.Read(t, pipe))
 	const size, count = 64, 20
 	film := smallHeader(header, size)
 	for i := range uint32(count) {

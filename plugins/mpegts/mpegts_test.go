@@ -7,6 +7,7 @@ import (
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk/mpegts"
+	"github.com/weir-media/weir/sdk/sdktest"
 )
 
 const dir = "../../sdk/mpegts/testdata/"
@@ -39,7 +40,7 @@ func firstCut(t testing.TB, b []byte) int {
 
 func TestPacketsAreTheEncoders(t *testing.T) {
 	for _, name := range []string{"h264.ts", "hevc.ts", "mpeg2.ts", "audio.ts"} {
-		b := sample(t, dir+name)
+		b := sdktest.Read(t, dir+name)
 		for _, n := range []int{61, 188, 1316, 5000, len(b)} {
 			r := start(t)
 			r.Renew = n == 5000
@@ -113,7 +114,7 @@ func clocks(b []byte) (out []int64) {
 }
 
 func TestReturningSource(t *testing.T) {
-	b := sample(t, dir+"h264.ts")
+	b := sdktest.Read(t, dir+"h264.ts")
 	first := start(t)
 	first.Data(b, 0)
 	const next = 100e9 + 1
@@ -147,7 +148,7 @@ func TestReturningSource(t *testing.T) {
 }
 
 func TestLoop(t *testing.T) {
-	b := sample(t, dir+"h264.ts")
+	b := sdktest.Read(t, dir+"h264.ts")
 	r := start(t)
 	r.Renew = true
 	for range 3 {
@@ -180,9 +181,9 @@ func TestLoop(t *testing.T) {
 
 func TestOtherTables(t *testing.T) {
 	r := start(t)
-	r.Data(sample(t, dir+"h264.ts"), 0)
+	r.Data(sdktest.Read(t, dir+"h264.ts"), 0)
 	n := len(r.Packets)
-	r.Data(sample(t, dir+"mpeg2.ts"), 0)
+	r.Data(sdktest.Read(t, dir+"mpeg2.ts"), 0)
 	n++ // the tables before the PMT still belong to what was
 	if len(r.Headers) != 2 || r.Packets[n].Flags&abi.PacketDiscontinuity == 0 {
 		t.Errorf("%d headers; flags %v", len(r.Headers), r.Packets[n].Flags)
@@ -190,7 +191,7 @@ func TestOtherTables(t *testing.T) {
 }
 
 func TestFarFromZeroAndWrap(t *testing.T) {
-	b := sample(t, dir+"h264.ts")
+	b := sdktest.Read(t, dir+"h264.ts")
 	for at := 0; at < len(b); at += mpegts.PacketSize {
 		var p mpegts.Patches
 		mpegts.Rebase(b[at:], 1<<33-2*mpegts.TicksPerSecond, &p)
@@ -209,7 +210,7 @@ func TestFarFromZeroAndWrap(t *testing.T) {
 }
 
 func TestTimeFallsBack(t *testing.T) {
-	b := sample(t, dir+"h264.ts")
+	b := sdktest.Read(t, dir+"h264.ts")
 	far := bytes.Clone(b)
 	for at := 0; at < len(b); at += mpegts.PacketSize {
 		var p mpegts.Patches
@@ -233,7 +234,7 @@ func TestTimeFallsBack(t *testing.T) {
 }
 
 func TestLargeFrameIsSplit(t *testing.T) {
-	b := sample(t, dir+"h264.ts")
+	b := sdktest.Read(t, dir+"h264.ts")
 	at := firstCut(t, b)
 	var filler []byte
 	for range 1000 { // a frame that goes on and on: packets without a start
@@ -281,7 +282,7 @@ func TestKeyless(t *testing.T) {
 }
 
 func TestDamage(t *testing.T) {
-	b := sample(t, dir+"h264.ts")
+	b := sdktest.Read(t, dir+"h264.ts")
 	in := append([]byte("junk before"), b[:20*188]...)
 	in = append(in, b[20*188+50:]...) // 50 bytes are missing
 	r := start(t)
@@ -314,7 +315,7 @@ func TestGarbage(t *testing.T) {
 		}
 	}
 	r := start(t)
-	r.Data(sample(t, dir+"h264.ts"), 0)
+	r.Data(sdktest.Read(t, dir+"h264.ts"), 0)
 	r.Data(bytes.Repeat([]byte("noise"), 900_000), 0)
 	if !strings.Contains(r.Text, "damaged") {
 		t.Errorf("%v %q", r.Failed, r.Text)
@@ -323,9 +324,9 @@ func TestGarbage(t *testing.T) {
 
 func TestStateRoundTrip(t *testing.T) {
 	r := start(t)
-	r.Data(sample(t, dir+"h264.ts"), 0)
+	r.Data(sdktest.Read(t, dir+"h264.ts"), 0)
 	var s state
-	must(t, s.ReadState(r.State))
+	sdktest.Must(t, s.ReadState(r.State))
 	if !bytes.Equal(s.AppendState(nil), r.State) {
 		t.Error("state changes on its way")
 	}
@@ -340,7 +341,7 @@ func TestStateRoundTrip(t *testing.T) {
 }
 
 func FuzzStream(f *testing.F) {
-	b := sample(f, dir+"h264.ts")
+	b := sdktest.Read(f, dir+"h264.ts")
 	f.Add(b[:40*188], uint16(777), int64(0))
 	f.Add(b[:10*188], uint16(188), int64(7e9))
 	f.Add([]byte("GGG"), uint16(1), int64(0))

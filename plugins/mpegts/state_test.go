@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/weir-media/weir/sdk/mpegts"
+	"github.com/weir-media/weir/sdk/sdktest"
 )
 
 // TestStateKeepsEveryField: what the blob leaves out is lost with the instance.
@@ -13,7 +14,7 @@ func TestStateKeepsEveryField(t *testing.T) {
 		known: true, running: true, mark: true, lost: 1, header: []byte("header"),
 		clock: clock{next: 2, shift: 3, in: 4, dts: 5, pts: 6, gap: 7, key: 8, started: true, pending: true, keyed: true},
 	}
-	for b := sample(t, dir+"h264.ts"); len(b) >= mpegts.PacketSize; b = b[mpegts.PacketSize:] {
+	for b := sdktest.Read(t, dir+"h264.ts"); len(b) >= mpegts.PacketSize; b = b[mpegts.PacketSize:] {
 		s.demux.Feed(b)
 	}
 	v := reflect.ValueOf(s)

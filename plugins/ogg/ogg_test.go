@@ -9,6 +9,7 @@ import (
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk/ogg"
+	"github.com/weir-media/weir/sdk/sdktest"
 )
 
 const dir = "../../sdk/ogg/testdata/"
@@ -70,7 +71,7 @@ func pages(t testing.TB, b []byte) (all []ogg.Page, raw [][]byte) {
 	t.Helper()
 	for len(b) > 0 {
 		p, need, err := ogg.ParsePage(b)
-		must(t, err)
+		sdktest.Must(t, err)
 		if need > 0 {
 			t.Fatalf("%d bytes left that are no page", len(b))
 		}
@@ -92,7 +93,7 @@ func (r *rig) bytes() (out []byte) {
 
 func TestPagesAreTheEncoders(t *testing.T) {
 	for _, name := range samples {
-		b := sample(t, dir+name)
+		b := sdktest.Read(t, dir+name)
 		for _, n := range []int{1, 61, 1316, 5000, len(b)} {
 			r := start(t)
 			r.Renew = n == 1316
@@ -172,7 +173,7 @@ func TestReturningSource(t *testing.T) {
 // TestRealSourceReturns: the same with what an encoder has made of pictures and sound.
 func TestRealSourceReturns(t *testing.T) {
 	for _, name := range samples {
-		b := sample(t, dir+name)
+		b := sdktest.Read(t, dir+name)
 		first := start(t)
 		first.Data(b, 0)
 		r := newRig(t)
@@ -405,7 +406,7 @@ func TestGarbage(t *testing.T) {
 func FuzzStream(f *testing.F) {
 	f.Add(join(header(5, "a", "b"), sound(5, 0, 3), header(6, "a", "b"), sound(6, 0, 1)), uint16(50), int64(7e9))
 	for _, name := range samples {
-		b := sample(f, dir+name)
+		b := sdktest.Read(f, dir+name)
 		f.Add(b[:min(len(b), 4500)], uint16(777), int64(0))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, n uint16, next int64) {

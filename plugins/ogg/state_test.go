@@ -6,6 +6,7 @@ import (
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk/ogg"
+	"github.com/weir-media/weir/sdk/sdktest"
 )
 
 // TestStateKeepsEveryField: what the blob leaves out is lost with the instance.
@@ -57,18 +58,18 @@ func TestSmallOutbox(t *testing.T) {
 	r.Data(append(header(5, "", ""), sound(5, 0, 1)...), 0)
 	var w abi.Writer
 	w.Reset(make([]byte, abi.UsualBox))
-	must(t, w.Put(1, 0, &abi.State{Blob: r.State}))
-	must(t, w.Put(1, 0, &abi.Data{Head: r.Head(), Offset: r.Taken, Bytes: sound(5, 1, 1)}))
+	sdktest.Must(t, w.Put(1, 0, &abi.State{Blob: r.State}))
+	sdktest.Must(t, w.Put(1, 0, &abi.Data{Head: r.Head(), Offset: r.Taken, Bytes: sound(5, 1, 1)}))
 	out := make([]byte, 4<<10)
 	n := newPlugin().Call(w.Bytes(), out)
 	if n < 0 {
 		t.Fatal(abi.Code(n))
 	}
 	var answer abi.Reader
-	must(t, answer.Reset(out[:n]))
+	sdktest.Must(t, answer.Reset(out[:n]))
 	for {
 		v, more, err := answer.Next()
-		must(t, err)
+		sdktest.Must(t, err)
 		if !more {
 			t.Fatal("no packet")
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk/asf"
+	"github.com/weir-media/weir/sdk/sdktest"
 )
 
 const (
@@ -48,7 +49,7 @@ func strip(t testing.TB, b []byte) (plain []byte) {
 	t.Helper()
 	for len(b) > 0 {
 		c, _, err := asf.ParseChunk(b, asf.FramedMMS)
-		must(t, err)
+		sdktest.Must(t, err)
 		if c.Kind == asf.ChunkHeader || c.Kind == asf.ChunkData {
 			plain = append(plain, b[c.Payload:c.Size]...)
 		}
@@ -68,18 +69,18 @@ func bare(t testing.TB, b []byte) (out []byte) {
 	size := 0
 	for i := 0; len(b) > 0; i++ {
 		c, _, err := asf.ParseChunk(b, asf.FramedMMS)
-		must(t, err)
+		sdktest.Must(t, err)
 		payload := b[c.Payload:c.Size]
 		b = b[c.Size:]
 		switch c.Kind {
 		case asf.ChunkHeader:
 			h, err := asf.ParseHeader(payload)
-			must(t, err)
+			sdktest.Must(t, err)
 			size = h.PacketSize
 			chunk('H', payload)
 		case asf.ChunkData:
 			var p asf.Packet
-			must(t, asf.ParsePacket(payload, size, &p))
+			sdktest.Must(t, asf.ParsePacket(payload, size, &p))
 			chunk('D', payload[:p.PaddingAt])
 		case asf.ChunkEnd:
 			chunk('E', make([]byte, 4))
@@ -93,7 +94,7 @@ func bare(t testing.TB, b []byte) (out []byte) {
 }
 
 func TestFramedIsFedPlain(t *testing.T) {
-	b := sample(t, stream)
+	b := sdktest.Read(t, stream)
 	want := strip(t, b)
 	for _, n := range []int{7, 1000, 3212, 50_000, len(b)} {
 		r := start(t)
@@ -109,10 +110,10 @@ func TestFramedIsFedPlain(t *testing.T) {
 }
 
 func TestBarePushIsPaddedAgain(t *testing.T) {
-	framed := sample(t, stream)
+	framed := sdktest.Read(t, stream)
 	plain, b := strip(t, framed), bare(t, framed)
 	h, err := asf.ParseHeader(plain)
-	must(t, err)
+	sdktest.Must(t, err)
 	for _, n := range []int{11, 2000, len(b)} {
 		r := start(t)
 		r.Stream(b, n)
@@ -121,8 +122,8 @@ func TestBarePushIsPaddedAgain(t *testing.T) {
 		}
 		for at := h.Size; at < len(plain); at += h.PacketSize {
 			var got, want asf.Packet
-			must(t, asf.ParsePacket(r.Fed[at:at+h.PacketSize], h.PacketSize, &got))
-			must(t, asf.ParsePacket(plain[at:at+h.PacketSize], h.PacketSize, &want))
+			sdktest.Must(t, asf.ParsePacket(r.Fed[at:at+h.PacketSize], h.PacketSize, &got))
+			sdktest.Must(t, asf.ParsePacket(plain[at:at+h.PacketSize], h.PacketSize, &want))
 			if got.Count != want.Count || got.SendTime != want.SendTime {
 				t.Fatalf("packet at %d: %d payloads at %d, want %d at %d", at, got.Count, got.SendTime, want.Count, want.SendTime)
 			}
@@ -137,10 +138,10 @@ func TestBarePushIsPaddedAgain(t *testing.T) {
 }
 
 func TestNewHeaderInChange(t *testing.T) {
-	b := bare(t, sample(t, stream))
-	header := strip(t, sample(t, stream))
+	b := bare(t, sdktest.Read(t, stream))
+	header := strip(t, sdktest.Read(t, stream))
 	h, err := asf.ParseHeader(header)
-	must(t, err)
+	sdktest.Must(t, err)
 	change := append([]byte{'$', 'C', byte(h.Size + 4), byte((h.Size + 4) >> 8), 0, 0, 0, 0}, header[:h.Size]...)
 	b = b[:len(b)-8] // without $E
 	r := start(t)
@@ -155,9 +156,9 @@ func TestNewHeaderInChange(t *testing.T) {
 }
 
 func TestSplitHeader(t *testing.T) {
-	b := sample(t, stream)
+	b := sdktest.Read(t, stream)
 	h, err := asf.ParseHeader(b[12:])
-	must(t, err)
+	sdktest.Must(t, err)
 	header := b[12 : 12+h.Size]
 	var in []byte
 	for i, part := range [][]byte{header[:300], header[300:]} {
@@ -176,7 +177,7 @@ func TestPassedThrough(t *testing.T) {
 	for path, format := range map[string]string{pipe: "bytes:asf", ts: "bytes:mpegts", webm: "bytes:webm", vorbis: "bytes:ogg"} {
 		r := start(t)
 		r.Renew = true
-		r.Stream(sample(t, path), 100)
+		r.Stream(sdktest.Read(t, path), 100)
 		if r.published() != format || !r.Through || r.Taken != 0 {
 			t.Fatalf("%s: published %q, through %v, %d consumed; %s", path, r.published(), r.Through, r.Taken, r.Text)
 		}
@@ -212,7 +213,7 @@ func TestRequestRefused(t *testing.T) {
 }
 
 func TestBodyRefused(t *testing.T) {
-	framed, plain := sample(t, stream), sample(t, pipe)
+	framed, plain := sdktest.Read(t, stream), sdktest.Read(t, pipe)
 	damaged := bytes.Clone(plain)
 	for i := range 64 {
 		damaged[40+i] = 0
@@ -262,7 +263,7 @@ func TestHostRefuses(t *testing.T) {
 	} {
 		r := start(t)
 		before := bytes.Clone(r.State)
-		r.Data(sample(t, ts)[:1000], 0)
+		r.Data(sdktest.Read(t, ts)[:1000], 0)
 		r.State, r.Through = before, false // nothing of a refused batch is applied
 		r.Send(&abi.Refused{Code: code, Text: []byte("so says the host"), During: abi.OpData})
 		if r.Status != want || !strings.Contains(r.Text, "so says the host") || !strings.Contains(r.Text, "live") && want != 503 && want != 415 && want != 500 {
@@ -281,7 +282,7 @@ func TestStopped(t *testing.T) {
 		abi.StopChild: 400, abi.StopPoint: 503, abi.StopDisabled: 503, abi.StopDraining: 503,
 	} {
 		r := start(t)
-		r.Data(sample(t, stream)[:5000], 0)
+		r.Data(sdktest.Read(t, stream)[:5000], 0)
 		r.Send(&abi.Stop{Reason: reason, Text: []byte("no ASF packet")})
 		if r.Status != want || !strings.Contains(r.Text, "no ASF packet") {
 			t.Errorf("%v: %d %q", reason, r.Status, r.Text)
@@ -291,7 +292,7 @@ func TestStopped(t *testing.T) {
 
 func TestConnectionLost(t *testing.T) {
 	r := start(t)
-	r.Data(sample(t, stream)[:5000], 0)
+	r.Data(sdktest.Read(t, stream)[:5000], 0)
 	r.End(abi.EndReset)
 	if r.Status != 0 {
 		t.Errorf("a broken connection is answered: %d", r.Status)
@@ -300,9 +301,9 @@ func TestConnectionLost(t *testing.T) {
 
 func TestStateRoundTrip(t *testing.T) {
 	r := start(t)
-	r.Data(sample(t, stream)[:5000], 0)
+	r.Data(sdktest.Read(t, stream)[:5000], 0)
 	var s state
-	must(t, s.ReadState(r.State))
+	sdktest.Must(t, s.ReadState(r.State))
 	if !bytes.Equal(s.AppendState(nil), r.State) || string(s.point) != "live" || s.packetSize != 3200 {
 		t.Errorf("state %+v", s)
 	}
@@ -314,10 +315,10 @@ func TestStateRoundTrip(t *testing.T) {
 }
 
 func FuzzBody(f *testing.F) {
-	framed := sample(f, stream)
+	framed := sdktest.Read(f, stream)
 	f.Add(framed[:9000], uint16(500))
 	f.Add(bare(f, framed)[:9000], uint16(501))
-	f.Add(sample(f, pipe)[:2000], uint16(300))
+	f.Add(sdktest.Read(f, pipe)[:2000], uint16(300))
 	f.Add([]byte("GGG"), uint16(1))
 	f.Fuzz(func(t *testing.T, b []byte, n uint16) {
 		r := start(t)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk/matroska"
+	"github.com/weir-media/weir/sdk/sdktest"
 )
 
 const dir = "../../sdk/matroska/testdata/"
@@ -82,7 +83,7 @@ func watch(t testing.TB, b []byte) (all []shown) {
 	base, inCluster := uint64(0), false
 	for len(b) > 0 {
 		e, need, err := matroska.ParseElement(b)
-		must(t, err)
+		sdktest.Must(t, err)
 		if e.ID == matroska.IDSegment || e.ID == matroska.IDCluster {
 			if !e.Unknown {
 				t.Fatalf("element %x has a size", e.ID)
@@ -113,7 +114,7 @@ func watch(t testing.TB, b []byte) (all []shown) {
 		default:
 			t.Fatalf("element %x", e.ID)
 		}
-		must(t, err)
+		sdktest.Must(t, err)
 		if !inCluster {
 			t.Fatal("a block without a cluster")
 		}
@@ -137,7 +138,7 @@ func sent(t testing.TB, b []byte) (all []shown) {
 	base := uint64(0)
 	for len(b) > 0 {
 		e, _, err := matroska.ParseElement(b)
-		must(t, err)
+		sdktest.Must(t, err)
 		if e.ID == matroska.IDSegment || e.ID == matroska.IDCluster {
 			b = b[e.Head:]
 			continue
@@ -152,11 +153,11 @@ func sent(t testing.TB, b []byte) (all []shown) {
 			base, _ = matroska.Unsigned(body)
 		case matroska.IDSimpleBlock:
 			k, err := matroska.ParseSimpleBlock(body)
-			must(t, err)
+			sdktest.Must(t, err)
 			all = append(all, shown{int(base) + int(k.Time), byte(k.Track), string(body)})
 		case matroska.IDBlockGroup:
 			k, err := matroska.ParseGroup(body)
-			must(t, err)
+			sdktest.Must(t, err)
 			all = append(all, shown{int(base) + int(k.Time), byte(k.Track), string(body)})
 		}
 	}
@@ -177,7 +178,7 @@ func equal(a, b []shown, shift int) bool {
 
 func TestBlocksAreTheEncoders(t *testing.T) {
 	for _, name := range []string{"vp8-vorbis.webm", "opus.webm", "h264-aac.mkv", "file.webm"} {
-		b := sample(t, dir+name)
+		b := sdktest.Read(t, dir+name)
 		want := sent(t, b)
 		for _, n := range []int{1, 61, 1316, 5000, len(b)} {
 			r := start(t)
@@ -199,7 +200,7 @@ func TestBlocksAreTheEncoders(t *testing.T) {
 func check(t *testing.T, name string, r *rig) {
 	t.Helper()
 	h, err := matroska.ParseHeader(r.Headers[0])
-	must(t, err)
+	sdktest.Must(t, err)
 	keys := 0
 	for i, p := range r.Packets {
 		if i > 0 && p.DTS < r.Packets[i-1].DTS {
@@ -227,7 +228,7 @@ func check(t *testing.T, name string, r *rig) {
 
 func TestHeaderIsFitForBroadcast(t *testing.T) {
 	r := start(t)
-	r.Data(sample(t, dir+"file.webm"), 0) // which has a duration, an index and tags
+	r.Data(sdktest.Read(t, dir+"file.webm"), 0) // which has a duration, an index and tags
 	b := r.Headers[0]
 	if bytes.Contains(b, []byte{0x44, 0x89, 0x88}) || !bytes.Contains(b, []byte("\x18\x53\x80\x67\x01\xFF\xFF\xFF\xFF\xFF\xFF\xFF")) {
 		t.Errorf("header %x", b[:min(len(b), 200)])
@@ -482,7 +483,7 @@ func TestOnlyFilesNeedIt(t *testing.T) {
 }
 
 func FuzzStream(f *testing.F) {
-	b := sample(f, dir+"vp8-vorbis.webm")
+	b := sdktest.Read(f, dir+"vp8-vorbis.webm")
 	f.Add(b[:min(len(b), 5000)], uint16(777), int64(0))
 	f.Add(append(document(track(1), track(2)), film(0, 1)...), uint16(100), int64(7e9))
 	f.Add(join(document(track(2)), cluster(5), block(2, 0, true, 9), document(track(2)), cluster(0), block(2, 1, true, 9)), uint16(1), int64(0))

@@ -1,30 +1,18 @@
 package main
 
 import (
-	"os"
 	"testing"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk/sdktest"
 )
 
+// stream is what ffmpeg sends as asf_stream.
+const stream = "../../sdk/asf/testdata/wmv2.asfstream"
+
 type rig struct{ *sdktest.Rig }
 
 func newRig(t testing.TB) *rig { return &rig{sdktest.NewRig(t, newPlugin)} }
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func sample(t testing.TB) []byte {
-	t.Helper()
-	b, err := os.ReadFile("../../sdk/asf/testdata/wmv2.asfstream")
-	must(t, err)
-	return b
-}
 
 // request is one of the kind, with so many bytes to come.
 func (r *rig) request(kind, cookie string, length int) *abi.HTTPRequest {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk/asf"
+	"github.com/weir-media/weir/sdk/sdktest"
 )
 
 // bare turns MMS framing into that of a Windows Media encoder: no 8-byte heads, padding
@@ -19,18 +20,18 @@ func bare(t testing.TB, b []byte) (header []byte, chunks [][]byte, plain []byte)
 	size := 0
 	for len(b) > 0 {
 		c, _, err := asf.ParseChunk(b, asf.FramedMMS)
-		must(t, err)
+		sdktest.Must(t, err)
 		payload := b[c.Payload:c.Size]
 		b = b[c.Size:]
 		switch c.Kind {
 		case asf.ChunkHeader:
 			h, err := asf.ParseHeader(payload)
-			must(t, err)
+			sdktest.Must(t, err)
 			size, header, plain = h.PacketSize, payload, append(plain, payload...)
 			chunks = append(chunks, chunk('H', payload), chunk('F', make([]byte, 100)))
 		case asf.ChunkData:
 			var p asf.Packet
-			must(t, asf.ParsePacket(payload, size, &p))
+			sdktest.Must(t, asf.ParsePacket(payload, size, &p))
 			chunks = append(chunks, chunk('D', payload[:p.PaddingAt]))
 			plain = append(plain, payload...)
 		}
@@ -46,7 +47,7 @@ func TestSetUp(t *testing.T) {
 			t.Errorf("%q: key %+v", directives, k)
 		}
 		var s state
-		must(t, s.ReadState(r.State))
+		sdktest.Must(t, s.ReadState(r.State))
 		if s.phase != ready || s.autoDestroy != strings.Contains(directives, ": 1") || (string(s.template) == "template") != strings.Contains(directives, "Template") {
 			t.Errorf("%q: state %+v", directives, s)
 		}
@@ -56,7 +57,7 @@ func TestSetUp(t *testing.T) {
 // TestSessionOfSeveralStarts: what comes by several requests is one stream, and the point
 // is published once.
 func TestSessionOfSeveralStarts(t *testing.T) {
-	_, chunks, plain := bare(t, sample(t))
+	_, chunks, plain := bare(t, sdktest.Read(t, stream))
 	r := setUp(t, "AutoDestroy: 1\r\n")
 	r.Renew = true
 	for i := 0; i < len(chunks); i += 3 {
@@ -88,7 +89,7 @@ func TestSessionOfSeveralStarts(t *testing.T) {
 
 // TestEntries: $E with reason 1 and the $C behind it are no end, $E 0 is.
 func TestEntries(t *testing.T) {
-	header, chunks, plain := bare(t, sample(t))
+	header, chunks, plain := bare(t, sdktest.Read(t, stream))
 	body := bytes.Join(chunks, nil)
 	change := append([]byte{'$', 'C', byte(len(header) + 4), byte((len(header) + 4) >> 8), 0, 0, 0, 0}, header...)
 	next, done := asf.EndChunk(asf.ReasonNext), asf.EndChunk(asf.ReasonDone)
@@ -107,7 +108,7 @@ func TestEntries(t *testing.T) {
 }
 
 func TestStartsAreRefused(t *testing.T) {
-	_, chunks, _ := bare(t, sample(t))
+	_, chunks, _ := bare(t, sdktest.Read(t, stream))
 	body := bytes.Join(chunks, nil)
 	for name, c := range map[string]struct {
 		do     func(r *rig)
@@ -202,7 +203,7 @@ func TestSetUpIsRefused(t *testing.T) {
 // TestPointIsMade: an unknown point that a template fits is taken, and published with what
 // the directives say.
 func TestPointIsMade(t *testing.T) {
-	_, chunks, _ := bare(t, sample(t))
+	_, chunks, _ := bare(t, sdktest.Read(t, stream))
 	r := newRig(t)
 	const directives = "Template-URL: http://server/news\r\nAutoDestroy: 1\r\n"
 	e := r.request("pushsetup", "push-id=0", len(directives))
@@ -228,7 +229,7 @@ func TestPointIsMade(t *testing.T) {
 }
 
 func TestConnectionLost(t *testing.T) {
-	_, chunks, _ := bare(t, sample(t))
+	_, chunks, _ := bare(t, sdktest.Read(t, stream))
 	r := setUp(t, "")
 	r.Send(r.request("pushstart", "push-id=7", 1<<31-1))
 	r.Input, r.Taken, r.Status = nil, 0, 0
@@ -293,7 +294,7 @@ func FuzzCookie(f *testing.F) {
 }
 
 func FuzzBody(f *testing.F) {
-	_, chunks, _ := bare(f, sample(f))
+	_, chunks, _ := bare(f, sdktest.Read(f, stream))
 	all := bytes.Join(chunks, nil)
 	f.Add(all[:9000], uint16(500))
 	f.Add([]byte("$E\x04\x00\x01\x00\x00\x00$F\x00\x00"), uint16(1))

@@ -4,12 +4,29 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk"
 )
+
+// Read gives a file's bytes. Path is from the package's folder.
+func Read(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	Must(t, err)
+	return b
+}
+
+// Must ends the test at an error.
+func Must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 // Run runs the scripts that glob names against p, each as a subtest. At least one must
 // be there.
