@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -23,7 +24,7 @@ type cpuRow struct {
 	form    form
 	peers   []*contender
 	bounds  []*contender            // beside which weir need not be cheaper: what the language costs
-	matched map[int][]time.Duration // by rate: latencies of weir besides the default that meet some peer's gap
+	matched map[int][]time.Duration // by rate: latencies of weir besides the default that may meet some peer's gap
 }
 
 // floorSame is the floor that writes as many bytes with each send as weir did.
@@ -144,29 +145,40 @@ func (r *cpuRow) measure(ctx context.Context, c *contender, who string, j job, c
 	return nil
 }
 
-// match chooses latencies at which weir's worst gap should be no longer than that of a peer which is under weir's own: a gap is the latency, the
-// distance of two chunks of the source, and what fanload adds.
+// match chooses latencies at which weir's worst gap may be as long as a peer's, and is worth measuring: those that fit a gap that is under weir's own, and those
+// with which weir may hold media back as long as a peer that is above.
 func (r *cpuRow) match(kbit int, counts []int) []time.Duration {
 	var all []time.Duration
-	chunks := 1316 * 8 / float64(kbit) // ms
 	for _, p := range r.peers {
 		for _, n := range counts {
 			cell := crowd{n, kbit}.String()
 			gap, own := r.results.figure(r.name, cell, p.name, worstGap), r.results.figure(r.name, cell, "weir", worstGap)
-			if gap == 0 || gap+gapReading >= own {
-				continue
+			if gap > 0 && math.Abs(gap-own) > gapReading {
+				all = append(all, fitting(gap, kbit)...)
 			}
-			latency := 5 * time.Millisecond
-			for _, l := range []int{10, 15, 20, 25, 30} {
-				if float64(l)+chunks+gapReading <= gap {
-					latency = time.Duration(l) * time.Millisecond
-				}
-			}
-			all = append(all, latency)
 		}
 	}
 	slices.Sort(all)
-	return slices.Compact(all)
+	return slices.DeleteFunc(slices.Compact(all), func(l time.Duration) bool { return l == ordinaryLatency })
+}
+
+// ordinaryLatency is a point's, if nothing else is asked for.
+const ordinaryLatency = 40 * time.Millisecond
+
+// fitting gives the longest latencies with which a gap, in ms, is kept: one if chunks of the source come as they like, where a gap is the latency, the distance of
+// two chunks and what fanload adds, and one if they come on time, where it is the whole chunks that the latency reaches. The shortest fits always.
+func fitting(gap float64, kbit int) []time.Duration {
+	chunk := 1316 * 8 / float64(kbit) // ms
+	sure, bold := 5, 5
+	for _, l := range []int{10, 15, 20, 25, 30, 40, 60, 80, 100, 150, 200} {
+		if float64(l)+chunk+gapReading <= gap {
+			sure = l
+		}
+		if math.Ceil(float64(l)/chunk)*chunk+gapReading <= gap {
+			bold = l
+		}
+	}
+	return []time.Duration{time.Duration(sure) * time.Millisecond, time.Duration(bold) * time.Millisecond}
 }
 
 // compare adds a cell's ratios: to the floor, then to each peer at its gap.

@@ -86,15 +86,16 @@ func tax(ctx context.Context, b *bench) error {
 		b.results.absent(linked.name, no)
 		return nil
 	}
-	c := crowd{200, 1000} // few viewers: the packets themselves are the larger part
-	for _, f := range []form{formTS, formMMSH} {
-		cell := fmt.Sprintf("%s, %v", f, c)
-		j := job{form: f, kbit: c.kbit}
-		l := load{viewers: c.viewers, perSec: 1000, settle: 1.5, window: pick(b, 6.0, 2)}
-		if err := b.turnsOf(ctx, pick(b, taxTurns*b.rounds, 1), "tax", cell, []variant{{"weir", weir, j, false}, {linked.name, linked, j, false}}, l); err != nil {
-			return err
+	for _, c := range pick(b, []crowd{{200, 1000}, {1000, 1000}}, []crowd{{200, 1000}}) { // with few viewers the packets themselves are the larger part
+		for _, f := range []form{formTS, formMMSH} {
+			cell := fmt.Sprintf("%s, %v", f, c)
+			j := job{form: f, kbit: c.kbit}
+			l := load{viewers: c.viewers, perSec: 1000, settle: 1.5, window: pick(b, 10.0, 2)}
+			if err := b.turnsOf(ctx, pick(b, taxTurns*b.rounds, 1), "tax", cell, []variant{{"weir", weir, j, false}, {linked.name, linked, j, false}}, l); err != nil {
+				return err
+			}
+			b.beside("tax", cell, linked.name, taxBound)
 		}
-		b.beside("tax", cell, linked.name, taxBound)
 	}
 	return nil
 }
