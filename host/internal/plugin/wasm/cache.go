@@ -1,9 +1,13 @@
 package wasm
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 )
@@ -26,9 +30,48 @@ func openCache(dir string) (wazero.CompilationCache, error) {
 	case !ownedByMe(stat):
 		return nil, fmt.Errorf("open compilation cache: %s belongs to another user", dir)
 	}
+	trimCache(dir, cacheBytes, time.Now())
 	cache, err := wazero.NewCompilationCacheWithDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open compilation cache: %w", err)
 	}
 	return cache, nil
+}
+
+// A compiled module takes up to 8 MB, and each build of a plugin is another one. cacheBytes is what they may take together, and cacheYoung the age below which
+// none is removed, since another process may be writing it. Both are chosen: for a hundred builds, and for many times what a compilation takes.
+const (
+	cacheBytes = 1 << 30
+	cacheYoung = time.Hour
+)
+
+// trimCache removes modules, the longest unused first, until the rest has at most so many bytes. What cannot be removed stays; a module in use that is removed
+// is compiled again the next time.
+func trimCache(dir string, most int64, now time.Time) {
+	type module struct {
+		path string
+		size int64
+		used time.Time
+	}
+	var all []module
+	var sum int64
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return nil // others are looked at all the same
+		}
+		if stat, err := d.Info(); err == nil {
+			all = append(all, module{path, stat.Size(), lastUsed(stat)})
+			sum += stat.Size()
+		}
+		return nil
+	})
+	slices.SortFunc(all, func(a, b module) int { return cmp.Or(a.used.Compare(b.used), cmp.Compare(a.path, b.path)) })
+	for _, m := range all {
+		if sum <= most || now.Sub(m.used) < cacheYoung {
+			return
+		}
+		if os.Remove(m.path) == nil {
+			sum -= m.size
+		}
+	}
 }

@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func cachedFiles(t *testing.T, dir string) (files []string) {
@@ -81,6 +83,40 @@ func TestDamagedCacheIsNotUsed(t *testing.T) {
 	if _, f := i.Call(0, emptyFrame); f != nil {
 		t.Error(f)
 	}
+}
+
+func TestCacheIsTrimmed(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	for name, age := range map[string]time.Duration{"v1/oldest": 9 * time.Hour, "v2/old": 8 * time.Hour, "v2/used": 7 * time.Hour, "v2/new": time.Minute} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, make([]byte, 100), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, now.Add(-age), now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		most int64
+		left string
+	}{{400, "old oldest new used"}, {399, "old new used"}, {200, "new used"}, {0, "new"}} {
+		trimCache(dir, test.most, now)
+		var left []string
+		for _, f := range cachedFiles(t, dir) {
+			left = append(left, filepath.Base(f))
+		}
+		want := strings.Fields(test.left)
+		slices.Sort(left)
+		slices.Sort(want)
+		if !slices.Equal(left, want) {
+			t.Errorf("with %d bytes %q are left; want %q", test.most, left, want)
+		}
+	}
+	trimCache(filepath.Join(dir, "missing"), 0, now)
 }
 
 func TestOpenStopsWithItsContext(t *testing.T) {
