@@ -84,7 +84,10 @@ func (t *Timing) Nanoseconds(granule int64) int64 {
 	// rest < 2^32, den < 2^32: the product has 64 bits, in ns it would not.
 	ticks := rest * den
 	whole = whole*den + ticks/num
-	return min(int64(whole), maxSeconds)*nsPerSecond + int64(ticks%num*nsPerSecond/num)
+	if whole >= maxSeconds {
+		return maxSeconds * nsPerSecond
+	}
+	return int64(whole*nsPerSecond + ticks%num*nsPerSecond/num)
 }
 
 // Granules gives how many granules a positive span of time has, rounded, ready to be added
