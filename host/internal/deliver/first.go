@@ -11,7 +11,7 @@ import (
 // nobody's burst, of which the first packets are sent, notices the pause.
 const (
 	joinPause  = 2 * partTime
-	burstPause = 6 * partTime
+	burstPause = 15 * partTime
 )
 
 // pause is how long bursts wait from now on; 0: they need not, or there are none.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -52,6 +53,7 @@ type found struct {
 // direct serves the request in head, which is all that came over a connection. It reports
 // false, and has done nothing, if that is for net/http.
 func (f *front) direct(tcp *net.TCPConn, head []byte) bool {
+	f.letServe()
 	r := directRequest(head, f.l.options.MaxHeaderBytes)
 	if r == nil || !f.directs.begin() {
 		return false
@@ -74,6 +76,25 @@ func (f *front) direct(tcp *net.TCPConn, head []byte) bool {
 	defer d.end(x, late)
 	f.l.options.Handler.ServeExchange(x)
 	return true
+}
+
+// Requests that come all at once are served some at a time, in their order: while
+// directCrowd are under way, the next let others run, directYields times at most, since some
+// are meant to take long. Chosen: a plugin is told of so many with one call, and so often
+// they are handed on until their first packets are sent.
+const (
+	directCrowd  = 64
+	directYields = 4
+)
+
+// letServe lets requests that came before go on.
+func (f *front) letServe() {
+	for range directYields {
+		if f.directs.count() < directCrowd {
+			return
+		}
+		runtime.Gosched()
+	}
 }
 
 // end sees a request to its end when its handler has returned, or panicked.

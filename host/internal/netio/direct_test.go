@@ -135,6 +135,30 @@ func TestDirectHijackLate(t *testing.T) {
 	}
 }
 
+// TestDirectPatienceEnds: requests that take long, and are many, keep no other from being served.
+func TestDirectPatienceEnds(t *testing.T) {
+	arrived, leave := make(chan struct{}, 2*directCrowd), make(chan struct{})
+	l := listen(t, &funcs{exchange: func(x *Exchange) {
+		if x.Request.URL.Path == "/long" {
+			arrived <- struct{}{}
+			<-leave
+		}
+		x.Serve(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	}})
+	defer close(leave)
+	for range 2 * directCrowd {
+		dial(t, l).say("GET /long HTTP/1.1\r\nHost: h\r\n\r\n")
+	}
+	for range 2 * directCrowd {
+		receive(t, arrived)
+	}
+	p := dial(t, l)
+	p.say("GET /short HTTP/1.1\r\nHost: h\r\n\r\n")
+	if r, _ := p.answer("GET"); r.StatusCode != 200 {
+		t.Errorf("status %d", r.StatusCode)
+	}
+}
+
 // TestDirectKeepsAlive: after an answer the connection is net/http's.
 func TestDirectKeepsAlive(t *testing.T) {
 	l := listen(t, &funcs{exchange: func(x *Exchange) {
