@@ -57,6 +57,13 @@ func expectsContinue(r *http.Request) bool {
 	return r.ProtoAtLeast(1, 1) && strings.EqualFold(r.Header.Get("Expect"), "100-continue")
 }
 
+// answersFirst tells a request whose client reads its answer before it sends the body:
+// SOURCE of icecast's clients, those on libshout above all. HTTP/1.0 has no other way to
+// let them begin. One of HTTP/1.1 (ffmpeg's) sends at once.
+func answersFirst(r *http.Request, kind BodyKind) bool {
+	return r.Method == "SOURCE" && !r.ProtoAtLeast(1, 1) && kind != BodyNone
+}
+
 // entityBuffer is the read buffer of a chunked body; larger reads inside a
 // chunk pass it by: chosen.
 const entityBuffer = 16 << 10

@@ -242,3 +242,48 @@ func TestStalledBodyTimesOut(t *testing.T) {
 		t.Errorf("status %d", r.StatusCode)
 	}
 }
+
+// capturedShout is how libshout brings its stream (VLC 3.0.24, shortened).
+const capturedShout = "SOURCE /vlc.ogg HTTP/1.0\r\nAuthorization: Basic c291cmNlOmhhY2ttZQ==\r\nHost: 127.0.0.1:18101\r\n" +
+	"User-Agent: VLC media player 3.0.24\r\nContent-Type: application/ogg\r\nice-public: 0\r\nPrefer: return=minimal\r\n\r\n"
+
+// TestSourceIsAnsweredFirst: the client of a SOURCE request of HTTP/1.0 sends nothing before
+// it has read its answer, once; others wait for nothing.
+func TestSourceIsAnsweredFirst(t *testing.T) {
+	cases := []struct {
+		name, head, want string
+		first            bool
+	}{
+		{"libshout", capturedShout, "HTTP/1.0 200 OK\r\n\r\n", true},
+		{"libshout, expecting", strings.Replace(capturedShout, "ice-public: 0", "Expect: 100-continue", 1), "HTTP/1.0 200 OK\r\n\r\n", true},
+		{"known length", strings.Replace(capturedShout, "ice-public: 0", "Content-Length: 4", 1), "HTTP/1.0 200 OK\r\n\r\n", true},
+		{"ffmpeg -legacy_icecast 1", "SOURCE /m.ogg HTTP/1.1\r\nHost: h\r\nIce-Public: 0\r\n\r\n", "", false},
+		{"expecting", "SOURCE /m.ogg HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n", false},
+		{"put 1.0", strings.Replace(capturedShout, "SOURCE", "PUT", 1), "", false},
+		{"no body", strings.Replace(capturedShout, "ice-public: 0", "Content-Length: 0", 1), "", false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			conns := make(chan *Conn, 1)
+			take := hijacker(t, conns)
+			l := listen(t, &funcs{exchange: func(x *Exchange) {
+				if x.AnswersFirst() != c.first {
+					t.Errorf("answers first: %v", x.AnswersFirst())
+				}
+				take.exchange(x)
+			}})
+			p := dial(t, l)
+			p.say(c.head)
+			conn := receive(t, conns)
+			for range 2 {
+				if err := conn.Continue(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			conn.CloseAfterFlush()
+			if said, _ := p.ended(); said != c.want {
+				t.Errorf("said %q", said)
+			}
+		})
+	}
+}

@@ -25,8 +25,8 @@ type Conn struct {
 	raw           syscall.RawConn
 	l             *Listener // name, counters, closers
 	local, remote netip.AddrPort
-	expected      bool // the client waits for 100 Continue
-	secure        bool // TLS
+	awaited       string // what the client waits for before it sends a body
+	secure        bool   // TLS
 
 	in  input
 	out output

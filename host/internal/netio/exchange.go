@@ -78,6 +78,10 @@ func (x *Exchange) BodyKind() BodyKind { return x.kind }
 // sends the body. After Hijack, Conn.Continue sends it.
 func (x *Exchange) ExpectContinue() bool { return x.wait }
 
+// AnswersFirst tells whether the client wants its answer before it sends the
+// body. After Hijack, Conn.Continue sends it, and nothing else may follow.
+func (x *Exchange) AnswersFirst() bool { return answersFirst(x.Request, x.kind) }
+
 // Done is closed once the request is answered, hijacked, or its handler has
 // returned.
 func (x *Exchange) Done() <-chan struct{} { return x.done }
@@ -262,7 +266,12 @@ func (x *Exchange) hijack() (*Conn, error) {
 		return nil, err
 	}
 	c.readBody(x.kind, x.Request.ContentLength)
-	c.expected = x.wait
+	switch {
+	case x.wait:
+		c.awaited = goOn
+	case x.AnswersFirst():
+		c.awaited = goSource
+	}
 	return c, nil
 }
 

@@ -98,17 +98,24 @@ func (c *Conn) TryWriteWithin(b []byte, most int) error {
 	return nil
 }
 
+// What clients wait for before they send a request's body.
+const (
+	goOn     = "HTTP/1.1 100 Continue\r\n\r\n" // RFC 9110 15.2.1
+	goSource = "HTTP/1.0 200 OK\r\n\r\n"       // as icecast says it
+)
+
 // Continue tells a client that waits for it to send the request's body: once,
-// and nothing to one that does not wait.
+// and nothing to one that does not wait. Where Exchange.AnswersFirst, that was
+// the answer.
 func (c *Conn) Continue() error {
 	c.out.mu.Lock()
-	expected := c.expected
-	c.expected = false
+	awaited := c.awaited
+	c.awaited = ""
 	c.out.mu.Unlock()
-	if !expected {
+	if awaited == "" {
 		return nil
 	}
-	return c.TryWrite([]byte("HTTP/1.1 100 Continue\r\n\r\n")) // RFC 9110 15.2.1
+	return c.TryWrite([]byte(awaited))
 }
 
 // writeNow gives the socket what it takes at once.

@@ -95,6 +95,10 @@ func (x *exchange) answer(a answer) {
 		close(x.done)
 		return
 	}
+	if x.isAnswered() {
+		x.hangUp(a.flags)
+		return
+	}
 	if a.flags&(abi.ResponseReset|abi.ResponseClose) == 0 && x.x.GiveBack(x.conn, a.status, a.header, a.body) == nil {
 		return
 	}
@@ -110,6 +114,19 @@ func (x *exchange) answer(a answer) {
 	}
 	if x.conn.TryWrite(b) != nil {
 		x.conn.Close()
+		return
+	}
+	x.conn.CloseAfterFlush()
+}
+
+// isAnswered reports whether the peer had its status line when its body was accepted:
+// nothing else may be said to it.
+func (x *exchange) isAnswered() bool { return x.conn != nil && x.x.AnswersFirst() }
+
+// hangUp ends an exchange that is answered, in the way of the answer that would be its second.
+func (x *exchange) hangUp(how abi.ResponseFlags) {
+	if how&abi.ResponseReset != 0 {
+		x.conn.Reject(nil)
 		return
 	}
 	x.conn.CloseAfterFlush()
@@ -153,13 +170,13 @@ func (x *exchange) hijack() error {
 
 // accept takes the request's body: it becomes the input of the session's connection.
 func (x *exchange) accept(s *Session) {
-	if err := x.hijack(); err != nil {
-		s.w.end(s, "peer_closed")
-		return
-	}
-	if !s.r.takeBody(x) {
+	if !s.r.takeBody(x) { // before the connection is taken: it may still be answered in words
 		x.answer(excuse{text: "the plugin " + s.r.name + " takes no more uploads at present"}.answer(s.r.words()))
 		s.w.end(s, "answered")
+		return
+	}
+	if err := x.hijack(); err != nil {
+		s.w.end(s, "peer_closed")
 		return
 	}
 	if err := x.conn.Continue(); err != nil {

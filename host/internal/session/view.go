@@ -272,6 +272,7 @@ func (s *Session) hijacked() (*netio.Conn, []byte) {
 		own.net, own.reader = nil, nil // the pool owns the socket now
 		return c, nil
 	}
+	isAnswered := x.isAnswered()
 	if x.conn == nil && x.hijack() != nil {
 		return nil, nil
 	}
@@ -280,6 +281,9 @@ func (s *Session) hijacked() (*netio.Conn, []byte) {
 	if err != nil {
 		x.conn.Close()
 		return nil, nil
+	}
+	if isAnswered {
+		head = nil
 	}
 	c, head := x.conn, append(head, x.head.body...)
 	s.w.timers.cancel(x.timer)
