@@ -22,10 +22,26 @@ func (s *state) request(e *abi.HTTPRequest, v *sdk.Verdicts) {
 		s.refuse(v, 503, "point "+name+" is stopped"+sdk.Because(p.Reason)+"; push again once it runs")
 	case p.HasSource != 0:
 		s.refuse(v, 409, "point "+name+" has a source already; stop that encoder first, or push to another point")
+	case isProbe(e):
+		s.answer(v, "now send the stream")
 	default:
 		s.phase = sniffing
 		v.Accept(body)
 	}
+}
+
+// isProbe tells the request without a body by which libshout asks whether it may push at
+// all, before the one that brings the stream. Every client of icecast's sends Ice-Public.
+func isProbe(e *abi.HTTPRequest) bool {
+	if e.Body != abi.BodyNone {
+		return false
+	}
+	for f := range e.Fields.All() {
+		if httptext.EqualFold(f.Name, "Ice-Public") {
+			return true
+		}
+	}
+	return false
 }
 
 // isSetup tells a PushSetup request (MS-WMHTTP 2.2.2.1).
