@@ -270,6 +270,9 @@ func TestSourceIsAnsweredFirst(t *testing.T) {
 				if x.AnswersFirst() != c.first {
 					t.Errorf("answers first: %v", x.AnswersFirst())
 				}
+				if moved := x.l.AdoptExchange(x.Pack()); moved.AnswersFirst() != c.first {
+					t.Errorf("in another process it answers first: %v", moved.AnswersFirst())
+				}
 				take.exchange(x)
 			}})
 			p := dial(t, l)
