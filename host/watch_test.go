@@ -380,7 +380,9 @@ func TestWatchSecrets(t *testing.T) {
 	}
 	read(2) // by Apply, and once it is watched
 	clock.change(t, func() { swapIn(t, filepath.Join(s.Dir(), "hook.secret"), []byte("short")) })
-	s.Wait("the short one to be refused", func() bool { return strings.Contains(s.Log(), "changed files not taken") || strings.Contains(s.Log(), "secret not renewed") })
+	s.Wait("the short one to be refused", func() bool {
+		return strings.Contains(s.Log(), "changed files not taken") || strings.Contains(s.Log(), "secret not renewed")
+	})
 	unchanged(t, s, applied)
 	clock.change(t, func() { swapIn(t, filepath.Join(s.Dir(), "hook.secret"), []byte("another "+hookSecret)) })
 	s.Wait("the other one to be read", func() bool { return strings.Count(s.Log(), "files are read again") == 3 })

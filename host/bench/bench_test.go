@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"slices"
 	"testing"
 	"time"
 
@@ -194,10 +195,11 @@ func TestFittingLatencies(t *testing.T) {
 	for _, x := range []struct {
 		gap        float64 // ms
 		kbit       int
-		sure, bold time.Duration
+		sure, bold int // ms
 	}{{3, 1000, 5, 5}, {28, 1000, 10, 20}, {40, 1000, 20, 30}, {192, 1000, 150, 150}, {40, 4000, 30, 30}, {1000, 4000, 200, 200}} {
-		if got := fitting(x.gap, x.kbit); got[0] != x.sure*time.Millisecond || got[1] != x.bold*time.Millisecond {
-			t.Errorf("gap %v ms at %d kbit/s: %v; want %d and %d ms", x.gap, x.kbit, got, x.sure, x.bold)
+		want := []time.Duration{time.Duration(x.sure) * time.Millisecond, time.Duration(x.bold) * time.Millisecond}
+		if got := fitting(x.gap, x.kbit); !slices.Equal(got, want) {
+			t.Errorf("gap %v ms at %d kbit/s: %v; want %v", x.gap, x.kbit, got, want)
 		}
 	}
 }

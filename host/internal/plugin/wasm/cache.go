@@ -56,14 +56,13 @@ func trimCache(dir string, most int64, now time.Time) {
 	var all []module
 	var sum int64
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return nil // others are looked at all the same
+		if err == nil && d.Type().IsRegular() {
+			if stat, gone := d.Info(); gone == nil {
+				all = append(all, module{path, stat.Size(), lastUsed(stat)})
+				sum += stat.Size()
+			}
 		}
-		if stat, err := d.Info(); err == nil {
-			all = append(all, module{path, stat.Size(), lastUsed(stat)})
-			sum += stat.Size()
-		}
-		return nil
+		return nil // others are looked at all the same
 	})
 	slices.SortFunc(all, func(a, b module) int { return cmp.Or(a.used.Compare(b.used), cmp.Compare(a.path, b.path)) })
 	for _, m := range all {
