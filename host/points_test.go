@@ -215,9 +215,9 @@ points:
 		})
 	}
 	isRefused(t, s, "/wide", "NSPlayer/9.0", 503, "NS_E_MAX_BITRATE (0xC00D0047)")
-	isRefused(t, s, "/wide", "curl", 503, "is faster than this server may send to one viewer")
+	isRefused(t, s, "/wide", "curl", 503, "is faster than a viewer may be sent")
 	isRefused(t, s, "/full", "NSPlayer/9.0", 503, "NS_E_INSUFFICIENT_BANDWIDTH (0xC00D002C)")
-	isRefused(t, s, "/full", "curl", 503, "is sent as much as it may be")
+	isRefused(t, s, "/full", "curl", 503, "has no bandwidth left for another viewer")
 	asks(t, s, "/few", "curl")
 	s.WaitViewers("few", 1)
 	isRefused(t, s, "/few", "NSPlayer/9.0", 503, "NS_E_MAX_CLIENTS (0xC00D0049)")

@@ -37,7 +37,7 @@ func choose(point *abi.PointSummary, route, path string) (f form, no refusal, ok
 			return form{}, refusal{503, "the stream " + name + " has all the " +
 				strconv.FormatUint(uint64(point.MaxViewers), 10) + " viewers that it may have; try again later"}, false
 		case r.Limit != abi.LimitNone:
-			return form{}, refusal{503, "the stream " + name + limitWords(r.Limit)}, false
+			return form{}, refusal{503, "the stream " + name + sdk.LimitWords(r.Limit)}, false
 		default:
 			return f, refusal{}, true
 		}
@@ -66,25 +66,6 @@ func because(reason []byte) string {
 		return ""
 	}
 	return " (" + sdk.String(reason) + ")"
-}
-
-// limitWords follow the stream's name.
-func limitWords(l abi.Limit) string {
-	switch l {
-	case abi.LimitViewers | abi.LimitOfServer:
-		return " is on a server that has all the viewers that it may have; try again later"
-	case abi.LimitBandwidth | abi.LimitOfServer:
-		return " is on a server that sends as much as it may; try again later"
-	}
-	switch l.Kind() {
-	case abi.LimitBandwidth:
-		return " is sent as much as it may be; try again later"
-	case abi.LimitPerViewer:
-		return " is faster than this server may send to one viewer"
-	case abi.LimitJoins:
-		return " is asked for by too many at once; try again soon"
-	}
-	return " has all the viewers that it may have; try again later"
 }
 
 func first(l *abi.Renditions) (abi.Rendition, bool) {

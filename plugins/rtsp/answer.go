@@ -134,7 +134,7 @@ func judge(point *abi.PointSummary, rendition string) (no refusal, ok bool) {
 	case !has || r.Generation == 0:
 		return refusal{status: 503, words: "publishing point " + name + notBegun}, false
 	case r.Limit != abi.LimitNone:
-		return refusal{status: limitStatus(r.Limit), words: "publishing point " + name + limitWords(r.Limit)}, false
+		return refusal{status: limitStatus(r.Limit), words: "publishing point " + name + sdk.LimitWords(r.Limit)}, false
 	}
 	return refusal{}, true
 }
@@ -146,25 +146,6 @@ func limitStatus(l abi.Limit) int {
 		return 503
 	}
 	return 453
-}
-
-// limitWords follow the point's name.
-func limitWords(l abi.Limit) string {
-	switch l {
-	case abi.LimitViewers | abi.LimitOfServer:
-		return " is on a server that has as many viewers as it may"
-	case abi.LimitBandwidth | abi.LimitOfServer:
-		return " is on a server that has no bandwidth left for another viewer"
-	}
-	switch l.Kind() {
-	case abi.LimitBandwidth:
-		return " has no bandwidth left for another viewer"
-	case abi.LimitPerViewer:
-		return " is faster than a viewer may be sent"
-	case abi.LimitJoins:
-		return " is asked for by too many at once; try again"
-	}
-	return " has as many viewers as it may"
 }
 
 // refuse answers the pending request in words that a person can read.

@@ -43,7 +43,7 @@ func judge(point *abi.PointSummary, path []byte) (no refusal, ok bool) {
 	}
 	if r, found := point.Renditions.Find(rendition); found && r.Generation > 0 {
 		if r.Limit != abi.LimitNone {
-			return refusal{503, limitName(r.Limit), "publishing point " + name + limitWords(r.Limit)}, false
+			return refusal{503, limitName(r.Limit), "publishing point " + name + sdk.LimitWords(r.Limit)}, false
 		}
 		return refusal{}, true
 	}
@@ -64,25 +64,6 @@ func limitName(l abi.Limit) string {
 		return errBusy
 	}
 	return errMaxClients
-}
-
-// limitWords follow the point's name.
-func limitWords(l abi.Limit) string {
-	switch l {
-	case abi.LimitViewers | abi.LimitOfServer:
-		return " is on a server that has as many viewers as it may"
-	case abi.LimitBandwidth | abi.LimitOfServer:
-		return " is on a server that has no bandwidth left for another viewer"
-	}
-	switch l.Kind() {
-	case abi.LimitBandwidth:
-		return " has no bandwidth left for another viewer"
-	case abi.LimitPerViewer:
-		return " is faster than a viewer may be sent"
-	case abi.LimitJoins:
-		return " is asked for by too many at once; try again"
-	}
-	return " has as many viewers as it may"
 }
 
 // carriesOther tells whether the point has renditions, but none from which this plugin
