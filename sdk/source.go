@@ -8,7 +8,7 @@ import "embed"
 // a test compares it with the folder.
 //
 //go:embed config.go doc.go document.go events.go failure.go log.go pieces.go plugin.go run_native.go run_wasip1.go verdicts.go words.go
-//go:embed asf/chunk.go asf/doc.go asf/fill.go asf/framing.go asf/header.go asf/packet.go asf/rebase.go asf/recorded.go asf/rewrite.go asf/walk.go
+//go:embed asf/bare.go asf/chunk.go asf/doc.go asf/fill.go asf/framing.go asf/header.go asf/packet.go asf/rebase.go asf/recorded.go asf/rewrite.go asf/walk.go
 //go:embed httptext/build.go httptext/doc.go httptext/head.go httptext/number.go httptext/pragma.go httptext/target.go
 //go:embed markup/markup.go
 //go:embed matroska/block.go matroska/doc.go matroska/element.go matroska/header.go

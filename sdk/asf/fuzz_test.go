@@ -79,6 +79,7 @@ func FuzzPacket(f *testing.F) {
 		if !bytes.Equal(full[q.SendTimeAt:q.PaddingAt], b[p.SendTimeAt:p.PaddingAt]) {
 			t.Fatal("filled packet differs")
 		}
+		bared(t, b, packetSize)
 	})
 }
 
