@@ -11,8 +11,8 @@ import (
 // timeoutSeconds is told to players, who then give a sign in half of it (RFC 2326 12.37).
 const timeoutSeconds = "60"
 
-// serverName must not begin like Windows Media's: ffmpeg would expect its dialect (wire
-// digest §5.5).
+// serverName must not begin like Windows Media's where its dialect is not spoken: ffmpeg would
+// expect it (wire digest §5.5).
 const serverName = "weir"
 
 // idDigits is the length of a session's name: RFC 2326 3.4 asks for at least 8.
@@ -31,7 +31,7 @@ func (s *state) begin(status int, hasCSeq bool, cseq uint64) *reply {
 	if hasCSeq {
 		r.b = rtsp.AppendUintField(r.b, "CSeq", cseq)
 	}
-	r.field("Server", serverName)
+	r.field("Server", s.server())
 	if s.id != 0 {
 		r.field("Session", string(s.sessionName(nil))+";timeout="+timeoutSeconds)
 	}
@@ -55,7 +55,7 @@ func (s *state) late(v *sdk.Verdicts, status int) *reply {
 // request with it.
 func (s *state) pend(q *call, k kind, v *sdk.Verdicts) {
 	s.pending = pending{kind: k, hasCSeq: q.HasCSeq, cseq: q.CSeq, end: q.end}
-	if k >= kindRecord || !s.login(q, v) {
+	if k >= kindRecord || k == kindOptions || !s.login(q, v) {
 		v.SetTimer(stepTimer, 1)
 	}
 }
@@ -121,8 +121,8 @@ func judge(point *abi.PointSummary, rendition string) (no refusal, ok bool) {
 	case point.IsFull():
 		return refusal{status: 453, words: "publishing point " + name + " has as many viewers as it may"}, false
 	}
-	if _, has := point.Renditions.Find(source); !has {
-		return refusal{status: 404, words: "publishing point " + name + " carries no MPEG transport stream"}, false
+	if no, ok := judgeSource(point, rendition); !ok {
+		return no, false
 	}
 	if rendition == trackFrames {
 		if no, ok := judgeTracks(point); !ok {

@@ -142,7 +142,7 @@ func (p *plugin) dispatch(s *state, q *call, v *sdk.Verdicts) {
 	}
 	switch sdk.String(q.Method) {
 	case "OPTIONS":
-		s.reply(q, v, 200).field("Public", public).send(v)
+		p.options(s, q, v)
 	case "DESCRIBE":
 		p.describe(s, q, v)
 	case "SETUP":

@@ -65,8 +65,7 @@ func (s *state) pointOf(uri []byte) (name []byte, ok bool) {
 	if err != nil {
 		return nil, false
 	}
-	name = bytes.Trim(name, "/")
-	name, _ = cutTrack(name)
+	name = cutControl(bytes.Trim(name, "/"))
 	return name, len(name) > 0 && len(name) <= maxName
 }
 
@@ -76,8 +75,7 @@ func appendBase(b, uri []byte) []byte {
 	if i := bytes.IndexAny(uri, "?#"); i >= 0 {
 		uri = uri[:i]
 	}
-	uri, _ = cutTrack(bytes.TrimRight(uri, "/"))
-	return append(append(b, uri...), '/')
+	return append(append(b, cutControl(bytes.TrimRight(uri, "/"))...), '/')
 }
 
 // setup begins to answer SETUP (RFC 2326 10.4). One that comes without DESCRIBE means the
@@ -109,6 +107,7 @@ func (p *plugin) setup(s *state, q *call, v *sdk.Verdicts) {
 		before := s.play.tracks.chosen
 		s.play.take(&t)
 		s.play.tracks.before = before
+		s.play.isASF = isASFStream(q.URI)
 		if number := trackOf(q.URI); number > 0 {
 			s.play.tracks.setting = uint8(number)
 			s.play.tracks.chosen = before | 1<<(number-1)
@@ -141,7 +140,7 @@ func (p *plugin) can(s *state, uri []byte, t *rtsp.Transport) bool {
 	switch {
 	case t.Lower == rtsp.TCP:
 		return !t.Multicast
-	case t.Lower == rtsp.Other || s.secure || s.mode != modeRecord && !t.Record && trackOf(uri) > 0: // tracks are several, and one flow is a viewer (spec.md §8.5)
+	case t.Lower == rtsp.Other || s.secure || s.mode != modeRecord && !t.Record && (trackOf(uri) > 0 || isASFStream(uri)): // tracks are several, and one flow is a viewer (spec.md §8.5)
 		return false
 	case t.Multicast:
 		name, ok := s.pointOf(uri)

@@ -67,13 +67,20 @@ func (p *plugin) peerURL(port uint16, query string) []byte {
 // nothing to a player: the rendition goes on, or ends by its own rules.
 func (p *plugin) pointed(s *state, e *abi.Point, v *sdk.Verdicts) {
 	y, point := &s.play, &e.Summary
-	rendition := s.asked()
 	switch {
 	case s.pending.kind == kindNone || s.pending.kind >= kindRecord || !bytes.Equal(point.Name, s.point):
 		return
 	case s.pending.kind == kindPlay && y.waits&waitAttached != 0:
 		return
 	}
+	if s.mode == modeNone && s.pending.kind != kindSetup {
+		y.isASF = isOfASF(point)
+	}
+	if s.pending.kind == kindOptions {
+		s.optionsOf(v)
+		return
+	}
+	rendition := s.asked()
 	no, ok := judge(point, rendition)
 	if y.awaitTracks(no.passes, v) {
 		return
@@ -90,11 +97,12 @@ func (p *plugin) pointed(s *state, e *abi.Point, v *sdk.Verdicts) {
 	}
 	r, _ := point.Renditions.Find(rendition)
 	switch s.pending.kind {
-	case kindDescribe:
-		sdp := s.describePoint(point, ssrcOf(r.Header))
+	case kindDescribe, kindDescribeTracks:
+		sdp := s.describeTracks(point, r.Header)
+		if rendition == interleaved {
+			sdp = s.describePoint(point, ssrcOf(r.Header))
+		}
 		s.late(v, 200).field("Content-Base", string(s.base)).body("application/sdp", sdp).send(v)
-	case kindDescribeTracks:
-		s.late(v, 200).field("Content-Base", string(s.base)).body("application/sdp", s.describeTracks(point, r.Header)).send(v)
 	case kindSetup:
 		y.ssrc = ssrcOf(r.Header)
 		y.waits &^= waitPoint
@@ -207,12 +215,15 @@ func (p *plugin) attach(s *state, point *abi.PointSummary, v *sdk.Verdicts) {
 		return
 	}
 	y.tables = nil
-	if r, ok := point.Renditions.Find(source); ok && y.tracks.chosen == 0 && isTables(len(r.Header)) {
+	if r, ok := point.Renditions.Find(source); ok && y.tracks.chosen == 0 && !y.isASF && isTables(len(r.Header)) {
 		y.tables = append([]byte(nil), r.Header...)
 	}
 	a := abi.Attach{
 		Conn: y.viewer(), Point: s.point, Rendition: sdk.Bytes(y.rendition()),
 		Mode: abi.StartKey, OnLag: abi.LagSkip, OnChange: abi.AfterContinue, OnEnd: abi.AfterClose, Hold: 1,
+	}
+	if y.isASF {
+		a.OnChange = abi.AfterClose // another ASF header needs another description
 	}
 	if p.fastStart > 0 {
 		a.Mode, a.Back = abi.StartBurst, p.fastStart
@@ -337,8 +348,12 @@ func (s *state) reportTo(h *abi.Head, v *sdk.Verdicts) {
 // refused: nothing of the last batch was done. A request that was pending is answered in
 // RTSP's words.
 func (s *state) refused(e *abi.Refused, v *sdk.Verdicts) {
-	if s.pending.kind == kindNone {
+	switch s.pending.kind {
+	case kindNone:
 		s.end(v, abi.CloseNow, "refused: "+string(e.Text))
+		return
+	case kindOptions:
+		s.optionsOf(v)
 		return
 	}
 	if e.Code == abi.EAUTH {

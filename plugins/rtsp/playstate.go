@@ -39,6 +39,7 @@ type play struct {
 	isDescribed bool // the player knows the point by DESCRIBE
 	isMulticast bool
 	isRefused   bool       // one of the flows could not be had
+	isASF       bool       // Windows Media's dialect is spoken
 	lower       rtsp.Lower // as it was asked for
 	waits       uint8
 	client      rtsp.Pair
@@ -86,6 +87,8 @@ func (y *play) viewer() uint32 {
 // rendition is what is attached to.
 func (y *play) rendition() string {
 	switch {
+	case y.isASF:
+		return asfFrames
 	case y.tracks.chosen != 0:
 		return trackFrames
 	case y.lower == rtsp.TCP:
@@ -134,11 +137,12 @@ const (
 	bitRefused
 	bitClock
 	bitClient
+	bitASF
 	playBits = 1<<iota - 1
 )
 
 func (y *play) bits() (b byte) {
-	for i, set := range [...]bool{y.isDescribed, y.isMulticast, y.isRefused, y.clock.isSet, y.client.Set} {
+	for i, set := range [...]bool{y.isDescribed, y.isMulticast, y.isRefused, y.clock.isSet, y.client.Set, y.isASF} {
 		if set {
 			b |= 1 << i
 		}
@@ -169,7 +173,7 @@ func (y *play) readFrom(b []byte) (rest []byte, err error) {
 	le := binary.LittleEndian
 	bit := func(mask byte) bool { return b[1]&mask != 0 }
 	y.phase, y.lower, y.waits = playPhase(b[0]), rtsp.Lower(b[2]), b[3]
-	y.isDescribed, y.isMulticast, y.isRefused = bit(bitDescribed), bit(bitMulticast), bit(bitRefused)
+	y.isDescribed, y.isMulticast, y.isRefused, y.isASF = bit(bitDescribed), bit(bitMulticast), bit(bitRefused), bit(bitASF)
 	y.client = rtsp.Pair{RTP: le.Uint16(b[4:]), RTCP: le.Uint16(b[6:]), Set: bit(bitClient)}
 	y.server = rtsp.Pair{RTP: le.Uint16(b[8:]), RTCP: le.Uint16(b[10:])}
 	y.server.Set = y.server.RTP != 0 && y.server.RTCP != 0

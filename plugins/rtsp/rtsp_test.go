@@ -243,7 +243,7 @@ func someState() state {
 	return state{
 		isOpen: true, secure: true, mode: modePlay, local: []byte("192.0.2.1"), point: []byte("live"), base: []byte("rtsp://h/live/"), id: 7, seen: 8,
 		pending: pending{kind: kindPlay, hasCSeq: true, cseq: 9, end: 10},
-		play: play{phase: playPaused, isDescribed: true, isMulticast: true, isRefused: true, lower: rtsp.UDP, waits: waitAttached,
+		play: play{phase: playPaused, isDescribed: true, isMulticast: true, isRefused: true, isASF: true, lower: rtsp.UDP, waits: waitAttached,
 			client: rtsp.Pair{RTP: 1, RTCP: 2, Set: true}, server: rtsp.Pair{RTP: 3, RTCP: 4, Set: true}, flow: 2, next: 4, ssrc: 11,
 			tracks: trackPlay{chosen: 3, setting: 2, before: 1, clocks: [tracks]trackClock{{1, 2, 3}, {4, 5, 6}}},
 			clock:  clock{isSet: true, timestamp: 12, mono: 13}, tables: []byte("tables")},

@@ -27,6 +27,7 @@ const (
 	kindSetup
 	kindPlay
 	kindDescribeTracks
+	kindOptions
 
 	kindRecord      kind = 16 // from here on the recording half's
 	kindSetupRecord kind = 17

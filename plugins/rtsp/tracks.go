@@ -117,8 +117,8 @@ func leading(digits []byte) uint32 {
 	return uint32(n)
 }
 
-// describeTracks makes the SDP of a point's tracks: the rendition's header without what is
-// told by SETUP and PLAY.
+// describeTracks makes the SDP of a point's tracks, or of its ASF: the rendition's header without
+// what is told by SETUP and PLAY.
 func (s *state) describeTracks(point *abi.PointSummary, header []byte) []byte {
 	b := s.describeSession(point, ssrcOf(header))
 	for rest := header; ; {
@@ -257,10 +257,12 @@ func (x *trackPlay) readFrom(b []byte) error {
 
 // asked is the rendition that the pending request is about.
 func (s *state) asked() string {
-	switch s.pending.kind {
-	case kindDescribe:
+	switch k := s.pending.kind; {
+	case s.play.isASF:
+		return asfFrames
+	case k == kindDescribe:
 		return interleaved
-	case kindDescribeTracks:
+	case k == kindDescribeTracks:
 		return trackFrames
 	}
 	return s.play.rendition()
