@@ -6,7 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -45,8 +47,11 @@ const (
 	cacheYoung = time.Hour
 )
 
-// trimCache removes modules, the longest unused first, until the rest has at most so many bytes. What cannot be removed stays; a module in use that is removed
-// is compiled again the next time.
+// moduleName is how wazero names the file that it keeps a compiled module in, or writes it to.
+var moduleName = regexp.MustCompile(`^[0-9a-f]{64}(\.[0-9]+\.tmp)?$`)
+
+// trimCache removes modules, the longest unused first, until the rest has at most so many bytes. Other files in dir are not touched, nor counted. What cannot be
+// removed stays; a module in use that is removed is compiled again the next time.
 func trimCache(dir string, most int64, now time.Time) {
 	type module struct {
 		path string
@@ -55,15 +60,20 @@ func trimCache(dir string, most int64, now time.Time) {
 	}
 	var all []module
 	var sum int64
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			if stat, gone := d.Info(); gone == nil {
-				all = append(all, module{path, stat.Size(), lastUsed(stat)})
+	folders, _ := os.ReadDir(dir)
+	for _, folder := range folders {
+		if !folder.IsDir() || !strings.HasPrefix(folder.Name(), "wazero-") { // one for each version
+			continue
+		}
+		files, _ := os.ReadDir(filepath.Join(dir, folder.Name()))
+		for _, f := range files {
+			stat, err := f.Info()
+			if err == nil && stat.Mode().IsRegular() && moduleName.MatchString(f.Name()) {
+				all = append(all, module{filepath.Join(dir, folder.Name(), f.Name()), stat.Size(), lastUsed(stat)})
 				sum += stat.Size()
 			}
 		}
-		return nil // others are looked at all the same
-	})
+	}
 	slices.SortFunc(all, func(a, b module) int { return cmp.Or(a.used.Compare(b.used), cmp.Compare(a.path, b.path)) })
 	for _, m := range all {
 		if sum <= most || now.Sub(m.used) < cacheYoung {
