@@ -7,19 +7,35 @@ import (
 )
 
 // Bursts wait while others join, one after the other: for joinPause after the last, but go
-// on for a part each burstPause. Chosen: most of the time is for who has nothing yet, and
-// nobody's burst, of which the first packets are sent, notices the pause.
+// on for a part each burstPause, or each crowdPause while a crowd is no older than crowdTime.
+// Chosen: a thousand come in that time, most of which is for who has nothing yet; later on a
+// burst would notice the pause.
 const (
 	joinPause  = 2 * partTime
-	burstPause = 15 * partTime
+	burstPause = 6 * partTime
+	crowdPause = 15 * partTime
+	crowdTime  = 100 * time.Millisecond
 )
+
+// noteJoin notes a turn in which somebody joined. A crowd begins with who comes after a pause.
+func (t *turns) noteJoin(now time.Duration) {
+	if now-t.joined > crowdPause {
+		t.crowd = now
+	}
+	t.joined = now
+}
 
 // pause is how long bursts wait from now on; 0: they need not, or there are none.
 func (w *worker) pause(now time.Duration) time.Duration {
 	if len(w.bursts.viewers) == 0 {
 		return 0
 	}
-	return max(0, min(w.turns.joined+joinPause, w.turns.served+burstPause)-now)
+	t := &w.turns
+	pause := burstPause
+	if now-t.crowd <= crowdTime {
+		pause = crowdPause
+	}
+	return max(0, min(t.joined+joinPause, t.served+pause)-now)
 }
 
 // beginsWhole tells whether what a viewer is owed and its first packets can go out together.

@@ -49,6 +49,22 @@ func TestBeginsWhole(t *testing.T) {
 	})
 }
 
+// TestCrowdGrowsOld: bursts make room for a crowd while it is young; another is one after a pause.
+func TestCrowdGrowsOld(t *testing.T) {
+	var w worker
+	w.bursts.viewers = make([]*Viewer, 1)
+	for _, began := range []time.Duration{time.Second, 2 * time.Second} {
+		for age := time.Duration(0); age < 2*crowdTime; age += joinPause / 2 {
+			now := began + age
+			w.turns.noteJoin(now)
+			w.turns.served = now - burstPause
+			if waits := w.pause(now) > 0; waits != (age <= crowdTime) {
+				t.Errorf("a crowd of %v has bursts wait: %v", age, waits)
+			}
+		}
+	}
+}
+
 // TestBurstsGoOnWhileOthersJoin: joins that do not end keep nobody from the rest of a burst.
 func TestBurstsGoOnWhileOthersJoin(t *testing.T) {
 	simulate(t, func(t *testing.T) {
@@ -60,7 +76,7 @@ func TestBurstsGoOnWhileOthersJoin(t *testing.T) {
 		}
 		from := stream.Start{Mode: stream.StartBurst, Back: 2 * time.Second}
 		first := s.attach(l, from, Attach{Head: []byte("h")})
-		for at := time.Duration(0); at < 2*burstPause; at += time.Millisecond {
+		for at := time.Duration(0); at < 2*crowdPause; at += time.Millisecond {
 			s.attach(l, from, Attach{Head: []byte("h")})
 			s.run(at, func() {})
 		}

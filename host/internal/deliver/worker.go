@@ -86,6 +86,7 @@ type turns struct {
 	freed   time.Duration // when held viewers were looked at
 	load    time.Duration // what the rounds of all active feeds cost, once each
 	joined  time.Duration // the last turn that had letters
+	crowd   time.Duration // the first of those that came one after the other
 	served  time.Duration // the last that went on with bursts
 }
 
@@ -167,7 +168,7 @@ func (w *worker) turn(events []event, now time.Duration) {
 		w.happened(e, now)
 	}
 	if w.letters(now) {
-		w.turns.joined = now
+		w.turns.noteJoin(now)
 	}
 	w.rounds(now)
 	w.serveAgain(now)
