@@ -32,8 +32,13 @@ func (b *batch) commit(raw abi.Raw) {
 		b.commitResponse(raw)
 	case abi.OpWatch:
 		_ = b.decode(raw, &rec.rest.watch)
-		p := s.r.room.point(string(rec.rest.watch.Point))
-		if p != nil && s.kind == kindRaw {
+		name := string(rec.rest.watch.Point)
+		p := s.r.room.point(name)
+		if p == nil { // it was removed since reserve
+			s.enqueue(&abi.Point{Summary: summarize(nil, name, true, s.r.room.now())})
+			break
+		}
+		if s.kind == kindRaw {
 			s.r.room.want(p) // a peer's interest; an announcer's is none
 			s.keepBack(p)
 		}
@@ -60,9 +65,6 @@ func (b *batch) commit(raw abi.Raw) {
 }
 
 func (s *Session) watch(p *point.Point) {
-	if p == nil {
-		return // it was removed since reserve
-	}
 	if !slices.Contains(s.links.watched, p) {
 		s.link().watched = append(s.links.watched, p)
 		p.Watch(s)

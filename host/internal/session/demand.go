@@ -145,7 +145,8 @@ func (room *Room) hold(ctx context.Context, p *point.Point) {
 }
 
 // keepBack has a session not be told of a point until its source, which is being started
-// on demand, can be watched, or cannot, for holdTime at most. Worker.
+// on demand, can be watched, or cannot, for holdTime at most: once, however often it asks
+// meanwhile. Worker.
 func (s *Session) keepBack(p *point.Point) {
 	o := p.Options()
 	if o.Demand == 0 || o.IsPush() || isDecided(p) {
@@ -159,16 +160,16 @@ func (s *Session) keepBack(p *point.Point) {
 		l.kept = map[*point.Point]uint64{}
 	}
 	l.kept[p] = s.w.timers.add(s.r.room.now().Add(holdTime), func() {
-		delete(l.kept, p)
+		l.kept[p] = 0 // in vain
 		s.markReady()
 	})
 }
 
 // isKeptBack reports whether the session is not to be told of a point yet. Worker.
 func (s *Session) isKeptBack(p *point.Point) bool {
-	timer, ok := s.links.kept[p]
-	if !ok || !isDecided(p) {
-		return ok
+	timer := s.links.kept[p]
+	if !isDecided(p) {
+		return timer != 0
 	}
 	s.w.timers.cancel(timer)
 	delete(s.links.kept, p)

@@ -212,10 +212,12 @@ func TestDemandOfConnection(t *testing.T) {
 			}
 			return nil
 		})
+		sessions := map[string]*Session{}
 		for name, want := range map[string]string{"tv": "live", "gone": "failed", "slow": "waiting", "off": "stopped", "push": "idle"} {
 			s := peers.newPeer(kindRaw, netip.MustParseAddrPort("192.0.2.1:1"))
 			s.conns = []*conn{{number: 1, in: newInlet(s.markReady)}}
 			s.w.add(s)
+			sessions[name] = s
 			began := time.Now()
 			s.enqueue(&abi.ConnOpen{Head: abi.Head{Conn: 1}, Listener: []byte(name)})
 			got := seen.wait(t, name+" ")
@@ -225,6 +227,11 @@ func TestDemandOfConnection(t *testing.T) {
 		}
 		if n := strings.Count(fmt.Sprint(seen.list()), "slow"); n != 1 {
 			t.Errorf("told of the slow point %d times", n)
+		}
+		sessions["slow"].enqueue(&abi.ConnOpen{Head: abi.Head{Conn: 1}, Listener: []byte("slow")}) // the next request of the same peer
+		synctest.Wait()
+		if n := strings.Count(fmt.Sprint(seen.list()), "slow waiting"); n != 2 {
+			t.Errorf("told of the slow point %d times, and it was asked for twice: once is waited for in vain", n)
 		}
 		r.room.Close()
 		if r.room.sources.wishes["off"] != nil {

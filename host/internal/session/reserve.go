@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/weir-media/weir/abi/v1"
@@ -189,11 +190,14 @@ const maxWatched = 16
 
 func (b *batch) reserveWatch(name string) error {
 	grant := b.s.r.grant.Load()
+	p := b.s.r.room.point(name)
 	switch {
 	case !grant.attaches(name) && !grant.publishes(name):
 		return denyf(abi.EPERM, "point %q is not granted to this plugin in plugins.yaml (grant: attach or publish)", name)
-	case b.s.r.room.point(name) == nil:
+	case p == nil:
 		return denyf(abi.ENOENT, "no point %q", name)
+	case slices.Contains(b.s.links.watched, p):
+		return b.admitsAny(name)
 	case len(b.s.links.watched)+b.seen.watches >= maxWatched:
 		return denyf(abi.ELIMIT, "a session may watch %d points", maxWatched)
 	}
