@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weir-media/weir/host/hosttest"
+	"github.com/weir-media/weir/host/internal/access"
 )
 
 // asfServer is a weir whose ASF is also to be had by RTSP.
@@ -82,6 +83,40 @@ func TestRTSPOfASFReturn(t *testing.T) {
 	s.WaitPoint("live", "waiting")
 	s.push(t, "live", "-c:v msmpeg4 -g 30 -an "+framed)
 	player.wait()
+}
+
+// TestRTSPOfASFLater: that a point carries ASF is known behind OPTIONS alone where it wants a
+// login, or its source is slow: ffmpeg is sent to begin anew.
+func TestRTSPOfASFLater(t *testing.T) {
+	t.Parallel()
+	from := serve(t, "\n  tv: {source: push}\n")
+	from.push(t, "tv", wmv+framed)
+	from.WaitMedia("tv", 2*time.Second)
+	line, err := access.NewLine(loginName, loginSecret, access.DefaultRealm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := server{hosttest.Start(t, fmt.Sprintf(`
+access:
+  users_file: users.txt
+  rules: [{points: [basic], users: [camera1], methods: [basic]}, {points: [digest], users: [camera1], methods: [digest]}]
+listeners:
+  rtsp: {address: "127.0.0.1:0"}
+plugins:
+  asf: {module: "builtin:asf"}
+  rtsp: {module: "builtin:rtsp", listeners: [rtsp], grant: {attach: ["*"]}}
+  rtpasf: {module: "builtin:rtpasf", grant: {attach: ["*"]}}
+  pull: {module: "builtin:pull", grant: {publish: ["*"], dial: ["tcp:127.0.0.1:*"]}}
+points:
+  basic: {source: {url: %[1]q}}
+  digest: {source: {url: %[1]q}}
+  demand: {source: {url: %[1]q, start: demand, idle: 1s}}
+`, from.http("/tv")), hosttest.WithFile("users.txt", []byte(line+"\n")))}
+	for _, point := range []string{"basic", "digest"} {
+		s.WaitRendition(point, "rtp-asf")
+		t.Run(point, func(t *testing.T) { ffmpegRTSP(t, "tcp", withLogin(s.rtsp("/"+point), credentials)) })
+	}
+	t.Run("demand", func(t *testing.T) { ffmpegRTSP(t, "tcp", s.rtsp("/demand")) })
 }
 
 // TestRTSPOfASFNames: a server calls itself one of Windows Media at a point of ASF alone, and

@@ -55,7 +55,7 @@ func (s *state) late(v *sdk.Verdicts, status int) *reply {
 // request with it.
 func (s *state) pend(q *call, k kind, v *sdk.Verdicts) {
 	s.pending = pending{kind: k, hasCSeq: q.HasCSeq, cseq: q.CSeq, end: q.end}
-	if k >= kindRecord || k == kindOptions || !s.login(q, v) {
+	if k >= kindRecord || !s.login(q, v) {
 		v.SetTimer(stepTimer, 1)
 	}
 }

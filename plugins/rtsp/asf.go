@@ -24,6 +24,9 @@ const (
 	// as ffmpeg looks for it.
 	asfStream = "asfID="
 	resend    = "/rtx"
+	// redirected is the query of a URL to which a player is sent that was told by OPTIONS that the
+	// dialect is not spoken.
+	redirected = "asf"
 )
 
 // server is how the answers name the server.
@@ -47,7 +50,21 @@ func (p *plugin) options(s *state, q *call, v *sdk.Verdicts) {
 
 // optionsOf answers OPTIONS when the point is known, or is not to be known.
 func (s *state) optionsOf(v *sdk.Verdicts) {
+	s.play.described.isPlain = !s.play.isASF
 	s.late(v, 200).field("Public", public).send(v)
+}
+
+// redirect has a player begin anew at a point of which it became known behind OPTIONS, by its
+// source or by a login, that it carries ASF. ffmpeg brings its login with OPTIONS then.
+func (s *state) redirect(v *sdk.Verdicts) {
+	url := append(bytes.TrimRight(bytes.Clone(s.base), "/"), "?"+redirected...)
+	s.late(v, 302).field("Location", string(url)).send(v)
+}
+
+// isRedirected tells a URL that redirect has given: nobody is sent away twice.
+func isRedirected(uri []byte) bool {
+	_, query := httptext.SplitTarget(uri)
+	return sdk.String(query) == redirected
 }
 
 // isOfASF tells whether a point is played in Windows Media's dialect, and in no other way.

@@ -32,6 +32,9 @@ func (p *plugin) logged(s *state, e *abi.Logged, v *sdk.Verdicts) {
 	case e.Code == abi.OK:
 		p.step(s, v)
 		return
+	case s.pending.kind == kindOptions: // an encoder's login need be no player's
+		s.optionsOf(v)
+		return
 	}
 	if s.pending.kind == kindSetup {
 		s.giveUp(v)

@@ -28,9 +28,12 @@ func (p *plugin) describe(s *state, q *call, v *sdk.Verdicts) {
 	case s.mode != modeNone && !bytes.Equal(name, s.point):
 		s.reply(q, v, 455).send(v)
 	default:
+		if !bytes.Equal(name, s.point) || isRedirected(q.URI) {
+			s.play.described.isPlain = false
+		}
 		s.point = append(s.point[:0], name...)
 		s.base = appendBase(s.base[:0], q.URI)
-		s.play.isDescribed = true
+		s.play.described.is = true
 		if p.wantsTracks(q.URI) {
 			s.pend(q, kindDescribeTracks, v)
 			return
@@ -99,7 +102,7 @@ func (p *plugin) setup(s *state, q *call, v *sdk.Verdicts) {
 		s.reply(q, v, 461).send(v)
 	default:
 		s.point = append(s.point[:0], name...)
-		if !s.play.isDescribed {
+		if !s.play.described.is {
 			s.base = appendBase(s.base[:0], q.URI)
 		}
 		s.ensureID(&q.head.Entropy)

@@ -95,9 +95,20 @@ func (p *plugin) pointed(s *state, e *abi.Point, v *sdk.Verdicts) {
 		s.refuse(no, v)
 		return
 	}
+	p.goOn(s, point, rendition, v)
+}
+
+// goOn answers the pending request, or begins to, with a point that can be had.
+func (p *plugin) goOn(s *state, point *abi.PointSummary, rendition string, v *sdk.Verdicts) {
+	y := &s.play
 	r, _ := point.Renditions.Find(rendition)
 	switch s.pending.kind {
 	case kindDescribe, kindDescribeTracks:
+		if y.isASF && y.described.isPlain {
+			s.redirect(v)
+			return
+		}
+		y.described.generation = r.Generation
 		sdp := s.describeTracks(point, r.Header)
 		if rendition == interleaved {
 			sdp = s.describePoint(point, ssrcOf(r.Header))
@@ -108,6 +119,11 @@ func (p *plugin) pointed(s *state, e *abi.Point, v *sdk.Verdicts) {
 		y.waits &^= waitPoint
 		p.answerSetup(s, v)
 	case kindPlay:
+		if y.isASF && y.described.is && y.described.generation != r.Generation {
+			s.refuse(refusal{status: 503, words: "publishing point " + strconv.Quote(sdk.String(point.Name)) + " has another header since it was described; ask anew"}, v)
+			s.end(v, abi.CloseFlush, "the point has another header than the player knows")
+			return
+		}
 		y.ssrc = ssrcOf(r.Header)
 		if y.tracks.chosen != 0 {
 			y.tracks.clocks = clocksOf(r.Header)
@@ -155,7 +171,7 @@ func portOf(address []byte) uint16 {
 func (s *state) giveUp(v *sdk.Verdicts) {
 	y := &s.play
 	y.dropFlows(v)
-	was := play{isDescribed: y.isDescribed, next: y.next}
+	was := play{described: y.described, next: y.next}
 	if y.tracks.before == 0 {
 		s.play, s.mode = was, modeNone
 		return

@@ -36,7 +36,7 @@ const (
 // play is what is kept of a player.
 type play struct {
 	phase       playPhase
-	isDescribed bool // the player knows the point by DESCRIBE
+	described   described
 	isMulticast bool
 	isRefused   bool       // one of the flows could not be had
 	isASF       bool       // Windows Media's dialect is spoken
@@ -52,6 +52,13 @@ type play struct {
 	tables      []byte // of the transport stream, from POINT on; from ATTACHED on the first RTP packet
 }
 
+// described is what a player knows of the point.
+type described struct {
+	is         bool   // by DESCRIBE
+	isPlain    bool   // and by OPTIONS that Windows Media's dialect is not spoken
+	generation uint64 // of the header that DESCRIBE told of
+}
+
 // clock is a moment at which the timestamp was known.
 type clock struct {
 	isSet     bool
@@ -65,7 +72,7 @@ const firstFlow = 2
 // take begins a SETUP.
 func (y *play) take(t *rtsp.Transport) {
 	next := max(y.next, firstFlow)
-	*y = play{isDescribed: y.isDescribed, phase: y.phase, isMulticast: t.Multicast, lower: t.Lower, client: t.ClientPort, next: next, waits: waitPoint}
+	*y = play{described: y.described, phase: y.phase, isMulticast: t.Multicast, lower: t.Lower, client: t.ClientPort, next: next, waits: waitPoint}
 	if y.isUDP() {
 		y.flow = next
 		y.next = next + 2
@@ -138,11 +145,12 @@ const (
 	bitClock
 	bitClient
 	bitASF
+	bitPlain
 	playBits = 1<<iota - 1
 )
 
 func (y *play) bits() (b byte) {
-	for i, set := range [...]bool{y.isDescribed, y.isMulticast, y.isRefused, y.clock.isSet, y.client.Set, y.isASF} {
+	for i, set := range [...]bool{y.described.is, y.isMulticast, y.isRefused, y.clock.isSet, y.client.Set, y.isASF, y.described.isPlain} {
 		if set {
 			b |= 1 << i
 		}
@@ -151,7 +159,7 @@ func (y *play) bits() (b byte) {
 }
 
 // playSize is of what appendTo appends before the tables, bytes.
-const playSize = 4 + 4*2 + 4*4 + 8 + trackSize
+const playSize = 4 + 4*2 + 4*4 + 2*8 + trackSize
 
 func (y *play) appendTo(b []byte) []byte {
 	le := binary.LittleEndian
@@ -163,6 +171,7 @@ func (y *play) appendTo(b []byte) []byte {
 		b = le.AppendUint32(b, n)
 	}
 	b = le.AppendUint64(b, uint64(y.clock.mono))
+	b = le.AppendUint64(b, y.described.generation)
 	return appendText(y.tracks.appendTo(b), y.tables)
 }
 
@@ -173,7 +182,8 @@ func (y *play) readFrom(b []byte) (rest []byte, err error) {
 	le := binary.LittleEndian
 	bit := func(mask byte) bool { return b[1]&mask != 0 }
 	y.phase, y.lower, y.waits = playPhase(b[0]), rtsp.Lower(b[2]), b[3]
-	y.isDescribed, y.isMulticast, y.isRefused, y.isASF = bit(bitDescribed), bit(bitMulticast), bit(bitRefused), bit(bitASF)
+	y.described = described{is: bit(bitDescribed), isPlain: bit(bitPlain), generation: le.Uint64(b[36:])}
+	y.isMulticast, y.isRefused, y.isASF = bit(bitMulticast), bit(bitRefused), bit(bitASF)
 	y.client = rtsp.Pair{RTP: le.Uint16(b[4:]), RTCP: le.Uint16(b[6:]), Set: bit(bitClient)}
 	y.server = rtsp.Pair{RTP: le.Uint16(b[8:]), RTCP: le.Uint16(b[10:])}
 	y.server.Set = y.server.RTP != 0 && y.server.RTCP != 0

@@ -91,8 +91,9 @@ func TestStateHasItsSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// How many bytes someRecording takes. Of one that is not here the form is another.
-	sizes := map[string]int{"rtsp/1": 497, "rtsp/2": 513}
+	// How many bytes someRecording takes, and a player with its tracks. Of one that is not here the form is another.
+	sizes := map[string]int{"rtsp/1": 497, "rtsp/2": 513, "rtsp/3": 513}
+	players := map[string]int{"rtsp/3": 70}
 	schema := regexp.MustCompile(`schema: ([^\s,}]+)`).FindSubmatch(yaml)
 	if schema == nil {
 		t.Fatal("the manifest names no schema")
@@ -101,6 +102,9 @@ func TestStateHasItsSchema(t *testing.T) {
 	b := r.appendTo(nil)
 	if want := sizes[string(schema[1])]; len(b) != want {
 		t.Errorf("a recording takes %d bytes, in schema %s %d: give the state another schema", len(b), schema[1], want)
+	}
+	if want := players[string(schema[1])]; playSize != want || playBits != 1<<7-1 {
+		t.Errorf("a player takes %d bytes, in schema %s %d, and has bits %b: give the state another schema", playSize, schema[1], want, playBits)
 	}
 	var old []byte // of schema rtsp/1: without placed
 	for at, i := len(b), len(r.tracks)-1; i >= 0; i-- {

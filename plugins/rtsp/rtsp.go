@@ -76,6 +76,11 @@ func (p *plugin) event(s *state, e abi.Record, v *sdk.Verdicts) error {
 		}
 	case *abi.End:
 		if e.Conn == stream && s.mode != modeRecord {
+			if s.pending.kind == kindOptions { // whoever only asks may close behind it
+				s.optionsOf(v)
+				s.end(v, abi.CloseFlush, "the peer has asked, and gone")
+				return nil
+			}
 			s.leave(v, "the player has gone")
 			return nil
 		}

@@ -243,7 +243,7 @@ func someState() state {
 	return state{
 		isOpen: true, secure: true, mode: modePlay, local: []byte("192.0.2.1"), point: []byte("live"), base: []byte("rtsp://h/live/"), id: 7, seen: 8,
 		pending: pending{kind: kindPlay, hasCSeq: true, cseq: 9, end: 10},
-		play: play{phase: playPaused, isDescribed: true, isMulticast: true, isRefused: true, isASF: true, lower: rtsp.UDP, waits: waitAttached,
+		play: play{phase: playPaused, described: described{is: true, isPlain: true, generation: 5}, isMulticast: true, isRefused: true, isASF: true, lower: rtsp.UDP, waits: waitAttached,
 			client: rtsp.Pair{RTP: 1, RTCP: 2, Set: true}, server: rtsp.Pair{RTP: 3, RTCP: 4, Set: true}, flow: 2, next: 4, ssrc: 11,
 			tracks: trackPlay{chosen: 3, setting: 2, before: 1, clocks: [tracks]trackClock{{1, 2, 3}, {4, 5, 6}}},
 			clock:  clock{isSet: true, timestamp: 12, mono: 13}, tables: []byte("tables")},
@@ -253,7 +253,7 @@ func someState() state {
 // TestStateKeepsEveryField: what the blob leaves out is lost with the instance.
 func TestStateKeepsEveryField(t *testing.T) {
 	s, k := someState(), packing{ssrc: 1, offset: 2, packets: 3, octets: 4, sequence: 5, framed: true, tables: 6, reported: true, reportDTS: 7}
-	for _, x := range []any{s.pending, s.play, s.play.clock, s.play.tracks, k} {
+	for _, x := range []any{s.pending, s.play, s.play.clock, s.play.described, s.play.tracks, k} {
 		for v, i := reflect.ValueOf(x), 0; i < v.NumField(); i++ {
 			if v.Field(i).IsZero() {
 				t.Fatalf("%s is not set here", v.Type().Field(i).Name)

@@ -20,7 +20,7 @@ var reasons = [...]struct {
 	code   int
 	phrase string
 }{
-	{200, "OK"}, {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
+	{200, "OK"}, {302, "Moved Temporarily"}, {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
 	{405, "Method Not Allowed"}, {406, "Not Acceptable"}, {413, "Request Entity Too Large"},
 	{415, "Unsupported Media Type"}, {451, "Parameter Not Understood"}, {453, "Not Enough Bandwidth"},
 	{454, "Session Not Found"}, {455, "Method Not Valid in This State"}, {457, "Invalid Range"},
