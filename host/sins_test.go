@@ -75,13 +75,25 @@ func precompile(t *testing.T, all map[string]sins.Expectation) {
 // status explains it; other sessions of the same plugin are answered; and a broadcast
 // beside it loses no byte.
 func TestSins(t *testing.T) {
+	t.Run("modules", func(t *testing.T) {
+		t.Parallel()
+		sinsOfModules(t)
+	})
+	t.Run("processes", func(t *testing.T) {
+		t.Parallel()
+		sinsOfProcesses(t)
+	})
+}
+
+func sinsOfModules(t *testing.T) {
+	t.Helper()
 	all := expectations(t, sins.Wasm)
 	precompile(t, all)
 	judgeAll(t, all, startSinners(t, all, func(name string) string { return fmt.Sprintf("module: %q", "builtin:"+name) }))
 }
 
-// TestSinsOfProcesses is TestSins with plugins that are processes.
-func TestSinsOfProcesses(t *testing.T) {
+func sinsOfProcesses(t *testing.T) {
+	t.Helper()
 	all := expectations(t, sins.Proc)
 	var programs sync.WaitGroup
 	for name := range all {

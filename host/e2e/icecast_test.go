@@ -21,7 +21,7 @@ var chromium = program{"chromium-headless-shell", "chromium-headless-shell"}
 
 // What encoders are told that push as to icecast (wire digest §9).
 const (
-	toWebM = "-c:v libvpx -deadline realtime -cpu-used 8 -g 15 -b:v 300k -c:a libvorbis -b:a 64k -f webm "
+	toWebM = "-c:v libvpx -threads 1 -deadline realtime -cpu-used 8 -g 15 -b:v 300k -c:a libvorbis -b:a 64k -f webm "
 	toOgg  = "-vn -c:a libvorbis -b:a 64k -f ogg "
 )
 
