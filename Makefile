@@ -25,7 +25,8 @@ RACE = $(shell command -v "$$($(GO) env CC | cut -d' ' -f1)" >/dev/null && echo 
 # Everything but the proofs with real clients, which run once, alone and without the race detector.
 UNITS = $(shell $(GO) list ./... | grep -v '/host/e2e')
 
-# Packages whose tests boot whole servers: compiling their WebAssembly under the race detector takes minutes. `make race` does it all the same.
+# Packages whose tests boot whole servers: compiling their WebAssembly under the race detector takes minutes. `make race` does it all the same. They wait most of
+# the time, so more of them run beside each other than there are cores.
 WHOLE := github.com/weir-media/weir/host github.com/weir-media/weir/host/hosttest github.com/weir-media/weir/host/cmd/weir \
 	github.com/weir-media/weir/host/internal/scaffold github.com/weir-media/weir/host/internal/plugin/conform
 
@@ -69,7 +70,7 @@ test: setup build ## everything that a change must pass, in less than 15 minutes
 	$(GO) vet ./...
 	$(if $(RACE),,@echo 'make test: no C compiler, so this run has no race detector')
 	$(GO) test $(RACE) -short -timeout 10m $(filter-out $(WHOLE),$(UNITS))
-	$(GO) test -short -timeout 10m $(WHOLE)
+	$(GO) test -short -parallel 4 -timeout 10m $(WHOLE)
 	$(GO) test -count=1 -p 1 -timeout 10m ./host/e2e/...
 
 .PHONY: race
