@@ -37,14 +37,7 @@ func TestRTSPTracks(t *testing.T) {
 		player program
 		play   func(t *testing.T)
 	}{
-		{"ffmpeg tcp", ffmpeg, func(t *testing.T) {
-			// Pictures and sound do not begin at the same moment.
-			c := ffmpeg.run(t, progress, "-rtsp_transport tcp -i", url, "-map 0:v:0 -vf setpts=PTS-STARTPTS -t 3 -f null -").succeeded().undamaged()
-			const untimed = 2 // pictures to which ffmpeg gives no time, since RTP does not say when they are decoded
-			if n := c.frames(); n < enough-untimed {
-				t.Errorf("%d frames decoded in 3 s of stream, %d expected", n, enough-untimed)
-			}
-		}},
+		{"ffmpeg tcp", ffmpeg, func(t *testing.T) { ffmpegFirst(t, url) }}, // how many in how long is for GStreamer: ffmpeg gives no time to some of the first
 		{"ffmpeg udp, then tcp", ffmpeg, func(t *testing.T) {
 			ffmpeg.run(t, progress, "-loglevel repeat+info -i", url, "-map 0:v:0 -map 0:a:0 -t 1 -f null -").succeeded().says("Video: h264").says("Audio: aac")
 		}},
