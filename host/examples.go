@@ -128,33 +128,22 @@ func (s *Server) printPlays(p *point.Point) {
 	}
 }
 
-// bell rings when a point has changed.
-type bell chan struct{}
-
-// Changed implements point.Watcher.
-func (b bell) Changed(*point.Point) {
-	select {
-	case b <- struct{}{}:
-	default:
-	}
-}
-
 // begun waits until the sources that the server starts itself feed their points, or have
 // failed, for a while at most.
 func (s *Server) begun() {
 	limit := time.NewTimer(begunWithin)
 	defer limit.Stop()
-	points, change := s.room.Points(), make(bell, 1)
+	points, bell := s.room.Points(), point.NewBell()
 	for _, p := range points {
-		p.Watch(change)
-		defer p.Unwatch(change)
+		p.Watch(bell)
+		defer p.Unwatch(bell)
 	}
 	isComing := func(p *point.Point) bool { return p.Snapshot().State == point.Waiting && !p.Options().IsPush() }
 	for slices.ContainsFunc(points, isComing) {
 		select {
 		case <-limit.C:
 			return
-		case <-change:
+		case <-bell:
 		}
 	}
 }

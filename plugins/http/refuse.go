@@ -37,7 +37,7 @@ func choose(point *abi.PointSummary, route, path string) (f form, no refusal, ok
 			return form{}, refusal{503, "the stream " + name + " has all the " +
 				strconv.FormatUint(uint64(point.MaxViewers), 10) + " viewers that it may have; try again later"}, false
 		case r.Limit != abi.LimitNone:
-			return form{}, refusal{503, "the stream " + name + sdk.LimitWords(r.Limit)}, false
+			return form{}, refusal{503, "the stream " + name + sdk.LimitWords(r.Limit) + again(r.Limit)}, false
 		default:
 			return f, refusal{}, true
 		}
@@ -66,6 +66,15 @@ func because(reason []byte) string {
 		return ""
 	}
 	return " (" + sdk.String(reason) + ")"
+}
+
+// again tells what to do about a limit that others may make room under.
+func again(l abi.Limit) string {
+	switch l.Kind() {
+	case abi.LimitViewers, abi.LimitBandwidth:
+		return "; try again later"
+	}
+	return ""
 }
 
 func first(l *abi.Renditions) (abi.Rendition, bool) {

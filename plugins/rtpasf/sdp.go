@@ -6,6 +6,7 @@ import (
 
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk/asf"
+	"github.com/weir-media/weir/sdk/sdp"
 )
 
 const (
@@ -18,8 +19,6 @@ const (
 	// mostText is the longest header of the rendition, bytes: what POINT brings to plugin rtsp.
 	// ffmpeg reads lines of as many.
 	mostText = abi.MaxPointHeader
-	// carries begins the one line of a header that is for no player: it says why.
-	carries = "a=x-carries:"
 )
 
 // describe makes the rendition's header: the ASF header, and a medium for each stream of
@@ -37,11 +36,11 @@ func (k *packing) describe(header []byte, h *asf.Header) []byte {
 		b = appendMedium(b, &h.Streams[i])
 	}
 	if len(b) == before {
-		return []byte(carries + "no pictures and no sound\r\n")
+		return []byte(sdp.Carries + "no pictures and no sound\r\n")
 	}
 	b = append(b, "m=application 0 RTP/AVP "+resendType+"\r\na=rtpmap:"+resendType+" x-wms-rtx/"+clock+"\r\na=control:asfID=0/rtx\r\na=stream:65536\r\n"...)
 	if len(b) > mostText {
-		return []byte(carries + "an ASF header of " + strconv.Itoa(h.Size) + " bytes, which is too long\r\n")
+		return []byte(sdp.Carries + "an ASF header of " + strconv.Itoa(h.Size) + " bytes, which is too long\r\n")
 	}
 	return b
 }

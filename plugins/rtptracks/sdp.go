@@ -8,6 +8,7 @@ import (
 	"github.com/weir-media/weir/sdk"
 	"github.com/weir-media/weir/sdk/mpegts"
 	"github.com/weir-media/weir/sdk/rtp"
+	"github.com/weir-media/weir/sdk/sdp"
 )
 
 const (
@@ -16,9 +17,7 @@ const (
 	typeMPA  = 14 // RFC 3551 6
 	// maxText bounds the header, bytes: all parameter sets in base64, and the lines.
 	maxText = rtp.MaxParameters*4/3 + 1024
-	// carries begins the one line of the header of a point of which no tracks can be made,
-	// which names the codecs; pending is the header until tracks are known.
-	carries = "a=x-carries:"
+	// pending is the header until tracks are known.
 	pending = "a=inactive\r\n"
 )
 
@@ -139,7 +138,7 @@ func (k *packing) announce(v *sdk.Verdicts) {
 		v.Header(p)
 		return
 	}
-	b := append(make([]byte, 0, usual), carries...)
+	b := append(make([]byte, 0, usual), sdp.Carries...)
 	for i, c := range k.carried {
 		if i > 0 {
 			b = append(b, ' ')

@@ -7,6 +7,7 @@ import (
 	"github.com/weir-media/weir/abi/v1"
 	"github.com/weir-media/weir/sdk"
 	"github.com/weir-media/weir/sdk/httptext"
+	"github.com/weir-media/weir/sdk/sdp"
 )
 
 // A point of ASF is played in the dialect of Windows Media (MS-RTSP): another plugin, rtpasf,
@@ -91,7 +92,7 @@ func judgeSource(point *abi.PointSummary, rendition string) (no refusal, ok bool
 	if !has {
 		return refusal{status: 404, words: "publishing point " + name + " has no ASF of which RTP is made here"}, false
 	}
-	if what, is := bytes.CutPrefix(r.Header, []byte(carries)); is {
+	if what, is := bytes.CutPrefix(r.Header, []byte(sdp.Carries)); is {
 		return refusal{status: 404, words: "publishing point " + name + " cannot be played by RTSP: it carries " + string(bytes.TrimSpace(what))}, false
 	}
 	return refusal{}, true

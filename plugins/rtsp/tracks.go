@@ -10,6 +10,7 @@ import (
 	"github.com/weir-media/weir/sdk/httptext"
 	"github.com/weir-media/weir/sdk/rtp"
 	"github.com/weir-media/weir/sdk/rtsp"
+	"github.com/weir-media/weir/sdk/sdp"
 )
 
 // A point's pictures and its sound as RTP streams of their own are made by another plugin,
@@ -19,8 +20,6 @@ import (
 const (
 	trackFrames = "rtp-tracks" // the rendition
 	tracks      = 2            // at most: pictures, then sound
-	// carries begins the header of a point that has nothing of which tracks can be made.
-	carries = "a=x-carries:"
 )
 
 // trackClock is what is known of a track by the rendition's header.
@@ -139,7 +138,7 @@ func judgeTracks(point *abi.PointSummary) (no refusal, ok bool) {
 	if !has {
 		return refusal{status: 404, words: "nothing makes tracks of publishing point " + name + " here; without ?tracks, or with ?ts, it is one MPEG transport stream"}, false
 	}
-	if what, is := bytes.CutPrefix(r.Header, []byte(carries)); is {
+	if what, is := bytes.CutPrefix(r.Header, []byte(sdp.Carries)); is {
 		return refusal{status: 404, words: "publishing point " + name + " has no H.264, AAC or MPEG audio of which tracks can be made: it carries " + string(bytes.TrimSpace(what))}, false
 	}
 	if !bytes.Contains(r.Header, []byte("m=")) {

@@ -26,10 +26,7 @@ func (p *Packet) Bare(packet []byte, packetSize int) (b Bare) {
 	}
 	l := &p.lead
 	b.From, b.To = p.SendTimeAt, p.PaddingAt
-	sequence := 4
-	if t := l.flags >> 1 & 3; t < 3 {
-		sequence = int(t)
-	}
+	sequence := l.sequenceSize()
 	const lengthOfTwo = 2 << 5 // ASF 5.2.2
 	h := append(b.head[:0], packet[:l.correction]...)
 	h = append(h, l.flags&7|lengthOfTwo, l.property)

@@ -38,10 +38,7 @@ func (p *Packet) Fill(packet []byte, packetSize int) Fill {
 	}
 	l := &p.lead
 	f.From, f.To = p.SendTimeAt, p.PaddingAt
-	sequence := 4
-	if t := l.flags >> 1 & 3; t < 3 {
-		sequence = int(t)
-	}
+	sequence := l.sequenceSize()
 	gap := packetSize - (l.correction + 2 + sequence + f.To - f.From)
 	flags := l.flags & 0x87 // no packet length, padding length as needed
 	f.n = copy(f.head[:], packet[:l.correction])

@@ -42,6 +42,14 @@ type packetLead struct {
 	padding    uint32
 }
 
+// sequenceSize is how many bytes the sequence number takes.
+func (l *packetLead) sequenceSize() int {
+	if t := int(l.flags >> 1 & 3); t < 3 {
+		return t
+	}
+	return 4
+}
+
 // List returns the payloads, as a view of p.
 func (p *Packet) List() []Payload { return p.Payloads[:p.Count] }
 

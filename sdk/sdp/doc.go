@@ -15,6 +15,11 @@ import (
 	"github.com/weir-media/weir/sdk/httptext"
 )
 
+// Carries begins the one line of the header of a rendition that is the media part of a
+// description, where the point has nothing to describe: what it carries instead follows, or
+// why that cannot be described. It is for no player: plugin rtsp refuses them with it.
+const Carries = "a=x-carries:"
+
 // Bounds of Parse.
 const (
 	MaxSize  = 64 << 10 // bytes of a description: chosen

@@ -9,6 +9,21 @@ import (
 // called without the point's lock; it must not block. It must be comparable.
 type Watcher interface{ Changed(p *Point) }
 
+// Bell is a Watcher that holds one note of whatever has changed since it was last received
+// from. NewBell makes one.
+type Bell chan struct{}
+
+// NewBell makes a Bell.
+func NewBell() Bell { return make(Bell, 1) }
+
+// Changed implements Watcher.
+func (b Bell) Changed(*Point) {
+	select {
+	case b <- struct{}{}:
+	default:
+	}
+}
+
 // watchers are as many as viewers, who come and go more often than a point changes: so
 // only a change costs by their number. The zero value is none.
 type watchers struct {

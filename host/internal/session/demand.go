@@ -110,24 +110,13 @@ func (room *Room) lookAfter(w *wish) {
 	}
 }
 
-// changes hears of a point's changes.
-type changes chan struct{}
-
-// Changed notes one; the next look sees all.
-func (c changes) Changed(*point.Point) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
 // hold has a request for a point wait until the source that it has started can be
 // watched, or cannot, for holdTime at most. It is the request's goroutine.
 func (room *Room) hold(ctx context.Context, p *point.Point) {
 	if p == nil || p.Options().Demand == 0 {
 		return
 	}
-	c := make(changes, 1)
+	c := point.NewBell()
 	p.Watch(c)
 	defer p.Unwatch(c)
 	room.want(p)

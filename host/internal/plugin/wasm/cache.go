@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -79,7 +80,7 @@ func trimCache(dir string, most int64, now time.Time) {
 		if sum <= most || now.Sub(m.used) < cacheYoung {
 			return
 		}
-		if os.Remove(m.path) == nil {
+		if err := os.Remove(m.path); err == nil || errors.Is(err, fs.ErrNotExist) { // others trim too
 			sum -= m.size
 		}
 	}

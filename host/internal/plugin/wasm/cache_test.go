@@ -3,11 +3,13 @@ package wasm
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -121,6 +123,34 @@ func TestCacheIsTrimmed(t *testing.T) {
 		}
 	}
 	trimCache(filepath.Join(dir, "missing"), 0, now)
+}
+
+// TestCacheIsTrimmedAtOnce: plugins that are opened beside each other remove together what one would.
+func TestCacheIsTrimmedAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	folder := filepath.Join(dir, "wazero-v1")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	const files, left = 200, 50
+	for i := range files {
+		path := filepath.Join(folder, fmt.Sprintf("%064x", i))
+		if err := os.WriteFile(path, make([]byte, 100), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, now.Add(-2*time.Hour), now.Add(-2*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() { trimCache(dir, left*100, now) })
+	}
+	all.Wait()
+	if n := len(cachedFiles(t, dir)); n != left {
+		t.Errorf("%d of %d files are left, %d may be", n, files, left)
+	}
 }
 
 func TestOpenStopsWithItsContext(t *testing.T) {
